@@ -1,0 +1,69 @@
+"""One attempt at answering a request: the row of ``request_logs``.
+
+A request that is retried has several rows; each carries the version that was asked. ``timestamp``
+is when the attempt ended: ticks, watermarks and partitions go by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Times are aware UTC or milliseconds; None means "does not apply to this attempt".
+
+    ``error``: 5xx, engine error or broken stream. ``refused``: a 4xx that depends on the version.
+    ``empty``: success without text. ``truncated``: cut by a limit that the client did not set.
+    ``overdue``: logged as slow already, by an ``overdue_events`` row. ``shadow``: a copy; never
+    counted against the version in the split, never billed.
+    """
+
+    request_id: str
+    attempt: int
+    timestamp: datetime
+    started_at: datetime
+    gateway: str
+    route: str
+    model_name: str
+    version: str
+    routes_revision: int
+    unit_hash: str
+    tenant: str = ""
+    key_id: str = ""
+    status: int
+    stream: bool = False
+    shadow: bool = False
+    error: bool = False
+    refused: bool = False
+    empty: bool | None = None
+    truncated: bool | None = None
+    schema_invalid: bool | None = None
+    overdue: bool = False
+    client_gone: bool = False
+    input_text: str | None = None
+    output_text: str | None = None
+    processing_time_ms: float
+    ttft_ms: float | None = None
+    token_ms: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    finish_reason: str | None = None
+    message: str | None = None
+
+
+ATTEMPT_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Attempt))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overdue:
+    """A stream without its first byte after the route's ``overdue_ms``: slow now, not at its end."""
+
+    request_id: str
+    attempt: int
+    timestamp: datetime
+    started_at: datetime
+    model_name: str
+    version: str
+    unit_hash: str

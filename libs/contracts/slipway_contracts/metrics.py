@@ -1,0 +1,98 @@
+"""Names of the Prometheus metrics that Slipway's processes emit, by owner.
+
+The source systems' names (``http_requests_total``, ``inference_requests_total``,
+``inference_latency_seconds``) stay queryable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricName:
+    """One metric: its name, type, labels with bounded values, unit in the name, help and owner."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    help: str
+    owner: Literal["gateway", "operator"]
+
+
+HTTP_REQUESTS = MetricName(
+    name="http_requests_total",
+    kind="counter",
+    labels=("method", "route", "status"),
+    help="HTTP requests answered, by dispatched route.",
+    owner="gateway",
+)
+INFERENCE_REQUESTS = MetricName(
+    name="inference_requests_total",
+    kind="counter",
+    labels=("model", "version", "outcome"),
+    help="Attempts at a backend, by outcome (ok, error, refused, cancelled).",
+    owner="gateway",
+)
+INFERENCE_LATENCY = MetricName(
+    name="inference_latency_seconds",
+    kind="histogram",
+    labels=("model", "version"),
+    help="Seconds from a request's arrival to its last byte.",
+    owner="gateway",
+)
+TTFT = MetricName(
+    name="slipway_time_to_first_token_seconds",
+    kind="histogram",
+    labels=("model", "version"),
+    help="Seconds from a stream's arrival to its first content byte.",
+    owner="gateway",
+)
+TOKENS = MetricName(
+    name="slipway_tokens_total",
+    kind="counter",
+    labels=("model", "version", "direction"),
+    help="Tokens as the engine counted them (prompt, completion).",
+    owner="gateway",
+)
+IN_FLIGHT = MetricName(
+    name="slipway_requests_in_flight",
+    kind="gauge",
+    labels=("model", "version"),
+    help="Attempts that have not ended.",
+    owner="gateway",
+)
+LOG_PENDING = MetricName(
+    name="slipway_log_pending_rows",
+    kind="gauge",
+    labels=(),
+    help="Attempt rows that are not in PostgreSQL yet.",
+    owner="gateway",
+)
+ROUTES_REVISION = MetricName(
+    name="slipway_routes_revision",
+    kind="gauge",
+    labels=(),
+    help="Highest routes revision that this process applies.",
+    owner="gateway",
+)
+FENCED = MetricName(
+    name="slipway_candidates_fenced",
+    kind="gauge",
+    labels=(),
+    help="1 while PostgreSQL has not been heard for 10 s and candidates get nothing.",
+    owner="gateway",
+)
+
+CATALOGUE: tuple[MetricName, ...] = (
+    HTTP_REQUESTS,
+    INFERENCE_REQUESTS,
+    INFERENCE_LATENCY,
+    TTFT,
+    TOKENS,
+    IN_FLIGHT,
+    LOG_PENDING,
+    ROUTES_REVISION,
+    FENCED,
+)

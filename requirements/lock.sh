@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Compiles every NAME.in to a hash-pinned NAME.txt without index addresses. dev holds all of the
+# others, so it is resolved first and constrains them: one version of a package everywhere.
+set -euo pipefail
+cd "$(dirname "$0")"
+compile() {
+  uv pip compile "$1.in" --override overrides.txt --generate-hashes --no-emit-index-url --no-header \
+    --python-version 3.11 --quiet -o "$1.txt" "${@:2}"
+}
+compile dev
+for name in gateway operator engine training local; do compile "$name" -c dev.txt; done

@@ -1,0 +1,1 @@
+"""Pure routing: unit, split, fence and guard. Knows no web framework."""
