@@ -96,12 +96,16 @@ def bucket_of(salt: str, unit: str) -> int:
 
 
 class Heartbeat(Spec):
-    """A gateway process's row: what it has applied, and until when its log is shipped."""
+    """A gateway process's row: what it has applied, and until when its log is shipped.
+
+    ``in_flight``: attempts that have not ended, by version; a version without any is left out.
+    """
 
     gateway: str
     revision: int
     watermark: AwareDatetime
     at: AwareDatetime
+    in_flight: dict[str, int] = Field(default_factory=dict)
 
 
 class GuardTrip(Spec):

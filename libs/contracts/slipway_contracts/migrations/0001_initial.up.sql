@@ -52,7 +52,8 @@ CREATE TABLE gateways (
     gateway text PRIMARY KEY,
     revision bigint NOT NULL,
     watermark timestamptz NOT NULL,
-    at timestamptz NOT NULL
+    at timestamptz NOT NULL,
+    in_flight jsonb NOT NULL DEFAULT '{}'
 );
 CREATE TABLE guard_trips (
     model text NOT NULL,
