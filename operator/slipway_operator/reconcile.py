@@ -1,0 +1,128 @@
+"""Observe → decide → apply, for one Model. Level-triggered: right when called twice.
+
+The order of writes: runs and backends first (they only ever make what the decision lists), then the
+route, then the statuses that remember it, then events and finalizers. A kill between any two leaves
+a state from which the next pass decides the same again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from slipway_operator.core.decide import decide
+from slipway_operator.core.decision import Decision
+from slipway_operator.core.snapshot import Snapshot
+from slipway_operator.errors import Transient
+from slipway_operator.ports import Backends, Events, Objects, Routes, Runs
+from slipway_operator.queue import DelayQueue
+
+log = logging.getLogger(__name__)
+
+ERROR_DELAY_SECONDS = 2.0
+ERROR_DELAY_LIMIT_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """The five ports of one platform."""
+
+    objects: Objects
+    events: Events
+    runs: Runs
+    backends: Backends
+    routes: Routes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciler:
+    """One pass over one Model. ``observe`` gathers the snapshot (``observe.Observer``)."""
+
+    platform: Platform
+    observe: Callable[[str], Awaitable[Snapshot]]
+
+    async def __call__(self, model: str) -> float | None:
+        """Seconds until the Model wants to be looked at again; None: when something changes."""
+        snapshot = await self.observe(model)
+        decision = decide(snapshot)
+        await self._apply(model, snapshot, decision)
+        return decision.requeue_after
+
+    async def _apply(self, model: str, snapshot: Snapshot, decision: Decision) -> None:
+        await self.platform.runs.apply(model, decision.runs)
+        await self.platform.backends.apply(model, decision.backends)
+        await self.platform.routes.apply(model, decision.route)
+        await self._write_statuses(snapshot, decision)
+        namespace = snapshot.model.metadata.namespace if snapshot.model else "default"
+        await self.platform.events.append(namespace, decision.events)
+        await self._release(snapshot, decision)
+
+    async def _write_statuses(self, snapshot: Snapshot, decision: Decision) -> None:
+        objects = self.platform.objects
+        for version in snapshot.versions:
+            status = decision.version_statuses.get(version.metadata.name)
+            if status is not None and status != version.status:
+                await objects.write_version_status(version, status)
+        if snapshot.model is not None and decision.model_status is not None:
+            if decision.model_status != snapshot.model.status:
+                await objects.write_model_status(snapshot.model, decision.model_status)
+
+    async def _release(self, snapshot: Snapshot, decision: Decision) -> None:
+        for version in snapshot.versions:
+            if version.metadata.name in decision.release_versions:
+                await self.platform.objects.release(version)
+        if snapshot.model is not None and decision.release_model:
+            await self.platform.objects.release(snapshot.model)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Controller:
+    """The loop around ``reconcile``: a watch feeds the queue, workers drain it, until cancelled."""
+
+    reconcile: Callable[[str], Awaitable[float | None]]
+    watches: tuple[Callable[[], AsyncIterator[str]], ...]
+    workers: int = 4
+
+    async def run(self) -> None:
+        queue = DelayQueue()
+        failures: dict[str, int] = {}
+        async with asyncio.TaskGroup() as tasks:
+            for watch in self.watches:
+                tasks.create_task(_feed(queue, watch))
+            for _ in range(self.workers):
+                tasks.create_task(self._work(queue, failures))
+
+    async def _work(self, queue: DelayQueue, failures: dict[str, int]) -> None:
+        while True:
+            model = await queue.get()
+            try:
+                delay = await self._pass(model, failures)
+                if delay is not None:
+                    queue.add(model, delay)
+            finally:
+                queue.done(model)
+
+    async def _pass(self, model: str, failures: dict[str, int]) -> float | None:
+        try:
+            delay = await self.reconcile(model)
+        except Transient as error:
+            log.info("will retry", extra={"model": model, "error": str(error)})
+            return error.delay
+        except Exception as error:
+            failures[model] = failures.get(model, 0) + 1
+            delay = min(ERROR_DELAY_SECONDS * 2 ** failures[model], ERROR_DELAY_LIMIT_SECONDS)
+            log.exception("reconcile failed", extra={"model": model, "error": str(error)})
+            return delay
+        failures.pop(model, None)
+        return delay
+
+
+async def _feed(queue: DelayQueue, watch: Callable[[], AsyncIterator[str]]) -> None:
+    while True:
+        with suppress(Transient):
+            async for model in watch():
+                queue.add(model)
+        await asyncio.sleep(ERROR_DELAY_SECONDS)

@@ -1,0 +1,75 @@
+"""Where local mode keeps things, and the file through which other commands find it.
+
+``$SLIPWAY_HOME`` (default ``~/.slipway``): local.json, postgres/, runs/, artifacts/, gateway/,
+logs/. ``local.json`` exists while the platform is up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from slipway_contracts.base import Spec
+
+
+class LocalState(Spec):
+    """What ``slipway up`` tells the other commands."""
+
+    dsn: str
+    gateway_url: str
+    serve_url: str
+    dashboard_url: str
+    home: str
+    gateway_host: str = "127.0.0.1"
+    gcs_port: int = 6379
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders under one home."""
+
+    home: Path
+
+    @property
+    def state_file(self) -> Path:
+        return self.home / "local.json"
+
+    @property
+    def processes_file(self) -> Path:
+        return self.home / "processes.json"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.home / "supervisor.lock"
+
+    @property
+    def postgres(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    def gateway_state(self, slot: int) -> Path:
+        """A gateway process's own folder: its segments and its copy of the routes."""
+        return self.home / "gateway" / str(slot)
+
+    def read_state(self) -> LocalState | None:
+        """None when the platform was never up or was taken down."""
+        try:
+            return LocalState.model_validate(json.loads(self.state_file.read_text()))
+        except FileNotFoundError:
+            return None
+
+    def write_state(self, state: LocalState) -> None:
+        temporary = self.state_file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(state.wire(), indent=1))
+        temporary.replace(self.state_file)
+
+
+def default_home() -> Path:
+    """``$SLIPWAY_HOME`` or ``~/.slipway``."""
+    given = os.environ.get("SLIPWAY_HOME")
+    return Path(given).expanduser().absolute() if given else Path.home() / ".slipway"

@@ -1,0 +1,66 @@
+"""The processes of local mode as plain data: what runs, with which settings. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import tempfile
+from pathlib import Path
+
+from slipway_cli.local.endpoints import Endpoints
+from slipway_cli.local.layout import Layout, LocalState
+from slipway_cli.local.process import ProcessPlan
+
+GATEWAYS = 2
+# An LLM replica asks Ray for 2 logical CPUs and its ingress for 1; two engines and the system.
+RAY_LOGICAL_CPUS = 12
+
+
+def process_plans(layout: Layout, endpoints: Endpoints, state: LocalState) -> list[ProcessPlan]:
+    """In start order; stopped in reverse."""
+    return [
+        _ray(layout, endpoints),
+        _controller(layout, state),
+        *(_gateway(layout, endpoints, state, slot) for slot in range(GATEWAYS)),
+    ]
+
+
+def ray_temp_dir(home: Path) -> Path:
+    """Short, because Ray puts Unix sockets (107 characters at most) below it; one a home."""
+    digest = hashlib.sha256(str(home).encode()).hexdigest()[:8]
+    return Path(tempfile.gettempdir()) / f"slipway-ray-{digest}"
+
+
+def _ray(layout: Layout, endpoints: Endpoints) -> ProcessPlan:
+    argv = [
+        sys.executable, "-m", "slipway_engine.head",
+        "--dashboard-port", str(endpoints.dashboard),
+        "--gcs-port", str(endpoints.gcs),
+        "--temp-dir", str(ray_temp_dir(layout.home)),
+        "--num-cpus", str(RAY_LOGICAL_CPUS),
+    ]  # fmt: skip
+    return ProcessPlan(name="ray", argv=argv, env={}, log=layout.logs / "ray.log")
+
+
+def _controller(layout: Layout, state: LocalState) -> ProcessPlan:
+    env = {
+        "SLIPWAY_OPERATOR_DSN": state.dsn,
+        "SLIPWAY_OPERATOR_HOME": state.home,
+        "SLIPWAY_OPERATOR_SERVE_URL": state.serve_url,
+        "SLIPWAY_OPERATOR_DASHBOARD_URL": state.dashboard_url,
+    }
+    argv = [sys.executable, "-m", "slipway_operator"]
+    return ProcessPlan(name="controller", argv=argv, env=env, log=layout.logs / "controller.log")
+
+
+def _gateway(layout: Layout, endpoints: Endpoints, state: LocalState, slot: int) -> ProcessPlan:
+    env = {
+        "SLIPWAY_GATEWAY_DSN": state.dsn,
+        "SLIPWAY_GATEWAY_HOST": endpoints.host,
+        "SLIPWAY_GATEWAY_PORT": str(endpoints.gateway),
+        "SLIPWAY_GATEWAY_SLOT": str(slot),
+        "SLIPWAY_GATEWAY_STATE_DIR": str(layout.gateway_state(slot)),
+    }
+    argv = [sys.executable, "-m", "slipway_gateway"]
+    name = f"gateway-{slot}"
+    return ProcessPlan(name=name, argv=argv, env=env, log=layout.logs / f"{name}.log")
