@@ -87,6 +87,10 @@ class ArtifactRefused(ValueError):  # noqa: N818  (a verdict about the folder, n
     """The folder is not the artifact that the digest names, or holds what may not be served."""
 
 
+class DigestMismatch(ArtifactRefused):
+    """Some byte is not what the digest pins: damaged, changed, or another artifact."""
+
+
 def verify_artifact(folder: Path | str, digest: str) -> Manifest:
     """Re-hash every byte of ``folder`` and return its manifest.
 
@@ -99,7 +103,7 @@ def verify_artifact(folder: Path | str, digest: str) -> Manifest:
     raw = _read_bounded(root / MANIFEST_NAME, MAX_MANIFEST_BYTES)
     found = "sha256:" + hashlib.sha256(raw).hexdigest()
     if found != digest:
-        raise ArtifactRefused(f"manifest of {root} has digest {found}, expected {digest}")
+        raise DigestMismatch(f"manifest of {root} has digest {found}, expected {digest}")
     try:
         manifest = Manifest.model_validate_json(raw)
     except ValueError as error:
@@ -113,7 +117,7 @@ def verify_artifact(folder: Path | str, digest: str) -> Manifest:
         check_file(root, entry.path)
         size, sha256 = hash_file(root / entry.path)
         if (size, sha256) != (entry.size, entry.sha256):
-            raise ArtifactRefused(f"{entry.path} in {root} changed: size or sha256 differ")
+            raise DigestMismatch(f"{entry.path} in {root} changed: size or sha256 differ")
     return manifest
 
 
