@@ -8,6 +8,7 @@ weight never moves a unit back.
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Literal
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -77,6 +78,11 @@ class ModelRoute(Spec):
         if self.backends and sum(b.weight for b in self.backends) != 100:
             raise ValueError(f"route of {self.model}: weights must sum to 100")
         return self
+
+    def digest(self) -> str:
+        """Of everything but the revision: two routes with one digest tell gateways the same."""
+        body = self.model_dump(mode="json", by_alias=True, exclude={"revision"})
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
     def version_for(self, unit: str) -> BackendRoute | None:
         """The backend that owns the unit's bucket; None when nothing serves."""

@@ -1,0 +1,131 @@
+"""Shipping the attempts log: rows and the segment's offset in one transaction, any number of times.
+
+Rows are cleaned first, because a row that PostgreSQL refuses would block its segment for ever: text
+loses NUL characters and lone surrogates, counts are clamped, what is not a finite number is null.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from slipway_contracts.attempt import ATTEMPT_COLUMNS, Attempt, Overdue
+from slipway_store.connect import Connection, Pool
+
+OVERDUE_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Overdue))
+_INT_MAX = 2**31 - 1
+_PARTITION_LOCK = 0x51_1B_0A_72
+_TYPES = {
+    **dict.fromkeys(("attempt", "status", "prompt_tokens", "completion_tokens"), "int[]"),
+    **dict.fromkeys(("timestamp", "started_at"), "timestamptz[]"),
+    **dict.fromkeys(("processing_time_ms", "ttft_ms", "token_ms"), "float8[]"),
+    **dict.fromkeys(
+        (
+            *("stream", "shadow", "error", "refused", "empty", "truncated", "schema_invalid"),
+            *("overdue", "client_gone"),
+        ),
+        "bool[]",
+    ),
+    "routes_revision": "bigint[]",
+}
+
+
+async def ship(
+    pool: Pool,
+    *,
+    gateway: str,
+    segment: str,
+    offset: int,
+    attempts: Sequence[Attempt],
+    overdue: Sequence[Overdue] = (),
+) -> bool:
+    """Store the rows that end at ``offset`` of the segment. False when they were stored before.
+
+    Rows that are there already (an overlapping batch) are left as they are. Raises ``UNAVAILABLE``
+    errors; then nothing was stored or, if the answer was lost, a repeat is harmless.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        moved = await connection.fetchval(
+            """INSERT INTO log_offsets (gateway, segment, shipped) VALUES ($1, $2, $3)
+            ON CONFLICT (gateway, segment) DO UPDATE SET shipped = EXCLUDED.shipped
+            WHERE log_offsets.shipped < EXCLUDED.shipped RETURNING true""",
+            *(gateway, segment, offset),
+        )
+        if not moved:
+            return False
+        await _insert(connection, "request_logs", ATTEMPT_COLUMNS, attempts)
+        await _insert(connection, "overdue_events", OVERDUE_COLUMNS, overdue)
+        return True
+
+
+async def shipped_offset(pool: Pool, gateway: str, segment: str) -> int:
+    """Up to where the segment is stored; 0 for an unknown segment."""
+    stored = await pool.fetchval(
+        "SELECT shipped FROM log_offsets WHERE gateway = $1 AND segment = $2", gateway, segment
+    )
+    return int(stored or 0)
+
+
+async def forget_segment(pool: Pool, gateway: str, segment: str) -> None:
+    """Drop the offset of a segment whose file is gone for good."""
+    await pool.execute(
+        "DELETE FROM log_offsets WHERE gateway = $1 AND segment = $2", gateway, segment
+    )
+
+
+async def ensure_partitions(pool: Pool, *, days: int = 2) -> None:
+    """Make the day partitions from today on. Call at start and daily; idempotent, any process."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _PARTITION_LOCK)
+        await connection.execute("SELECT ensure_log_partitions($1)", days)
+
+
+async def record_feedback(pool: Pool, *, request_id: str, thumbs_down: bool) -> None:
+    """A person's judgement of one answer; the last one counts."""
+    await pool.execute(
+        """INSERT INTO feedback (request_id, thumbs_down) VALUES ($1, $2)
+        ON CONFLICT (request_id) DO UPDATE SET thumbs_down = EXCLUDED.thumbs_down,
+            at = clock_timestamp()""",
+        *(clean(request_id), thumbs_down),
+    )
+
+
+def clean(value: Any) -> Any:
+    """The value as PostgreSQL can hold it (see the module's docstring)."""
+    match value:
+        case str():
+            if "\0" in value:
+                value = value.replace("\0", "\ufffd")
+            return value if value.isascii() else value.encode("utf-8", "replace").decode()
+        case bool():
+            return value
+        case int():
+            return max(-_INT_MAX, min(_INT_MAX, value))
+        case float():
+            return value if math.isfinite(value) else None
+        case _:
+            return value
+
+
+async def _insert(
+    connection: Connection, table: str, columns: tuple[str, ...], rows: Sequence[Any]
+) -> None:
+    if not rows:
+        return
+    names = ", ".join(f'"{name}"' for name in columns)
+    arrays = ", ".join(
+        f"${number}::{_TYPES.get(name, 'text[]')}" for number, name in enumerate(columns, start=1)
+    )
+    await connection.execute(
+        f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING",
+        *([_clean_column(name, getattr(row, name)) for row in rows] for name in columns),
+    )
+
+
+def _clean_column(name: str, value: Any) -> Any:
+    if name == "routes_revision":
+        return value
+    cleaned = clean(value)
+    return 0.0 if cleaned is None and name == "processing_time_ms" else cleaned
