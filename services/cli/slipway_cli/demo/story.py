@@ -1,0 +1,243 @@
+"""The story: a first version, a better one, one that is worse only live, one that is hopeless.
+
+It applies manifests, starts the clients and waits for what should happen; what did happen is for
+the report to judge. A wait that ends without its event ends the story, never the report.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from slipway_cli.demo import report as reporting
+from slipway_cli.demo.cast import BETTER, FIRST, HOPELESS, MODEL, WORSE, manifest
+from slipway_cli.demo.clients import FIRST_QUESTION, Clients, first_answer
+from slipway_cli.demo.context import DemoContext, DemoError, DemoOutcome
+from slipway_cli.demo.evidence import LogEvidence, await_shipped, read_log
+from slipway_cli.demo.findings import Evidence
+from slipway_cli.demo.ledger import read_ledger
+from slipway_cli.demo.memory import MemorySampler
+from slipway_cli.demo.narrate import TRAFFIC_SECONDS, LedgerTail, Narrator, traffic_line
+from slipway_cli.demo.watch import Sightings, Watcher
+from slipway_cli.errors import CliError
+from slipway_cli.local.plan import ray_temp_dir
+from slipway_cli.manifests import read_manifests
+from slipway_contracts.conditions import TERMINAL_PHASES, Phase
+from slipway_contracts.names import FINALIZER
+from slipway_store.connect import Pool, open_pool
+from slipway_store.errors import UNAVAILABLE, AlreadyExists, StoreError
+from slipway_store.objects import ObjectStore
+
+# What may end the story early; anything else is a fault of the demo itself.
+ENDS_EARLY: tuple[type[Exception], ...] = (CliError, StoreError, *UNAVAILABLE)
+POLL_SECONDS = 0.25
+# Generous: the bars are judged in the report, a deadline only ends a wait for what will not come.
+FIRST_SECONDS = 600.0
+BETTER_SECONDS = 900.0
+WORSE_SECONDS = 600.0
+HOPELESS_SECONDS = 60.0
+SERVES_ON_SECONDS = 15.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """What the scenes share."""
+
+    context: DemoContext
+    pool: Pool
+    sightings: Sightings
+    narrator: Narrator
+    clients: Clients
+    memory: MemorySampler
+    watching: list[asyncio.Task[None]] = field(default_factory=list)
+    first_answer_at: float | None = None
+    problem: str = ""
+
+    async def apply(self, *names: str) -> None:
+        """The demo's own manifests. Raises DemoError when they are there already."""
+        store = ObjectStore(self.pool)
+        for resource in read_manifests([str(manifest(name)) for name in names]):
+            try:
+                await store.create(
+                    resource.kind,
+                    resource.metadata.name,
+                    resource.spec.sparse(),
+                    finalizers=[FINALIZER],
+                )
+            except AlreadyExists:
+                raise DemoError(
+                    f"{resource.kind} {resource.metadata.name} is there from an earlier demo; "
+                    "`slipway down --purge` gives it a clean home"
+                ) from None
+
+    async def until(
+        self, what: str, reached: Callable[[], bool], *, seconds: float, unless: str = ""
+    ) -> None:
+        """Wait. Raises DemoError at the deadline, or when the version ``unless`` ended instead."""
+        deadline = time.monotonic() + seconds
+        while not reached():
+            phase = self.sightings.phase(unless) if unless else None
+            if phase in TERMINAL_PHASES:
+                raise DemoError(f"waited for {what}, but {unless} is {phase}")
+            if time.monotonic() > deadline:
+                raise DemoError(f"waited {seconds:.0f} s for {what}")
+            self.clients.require_alive()
+            self._require_eyes()
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _require_eyes(self) -> None:
+        """What is no longer watched would be waited for in vain."""
+        for task in self.watching:
+            if task.done() and not task.cancelled():
+                raise DemoError(f"the demo lost sight of the platform: {task.exception()!r}")
+
+    def is_stable(self, version: str) -> bool:
+        """The version is the Model's stable one, and says so itself."""
+        model = self.sightings.model
+        return (
+            model is not None
+            and model.status.stable == version
+            and self.sightings.phase(version) is Phase.SERVING
+        )
+
+
+async def run_story(context: DemoContext) -> DemoOutcome:
+    """Play it, judge it, show it. Raises only what says that the platform is not there."""
+    pool = await open_pool(context.dsn)
+    try:
+        stage = _stage(context, pool)
+        async with _audience(stage):
+            try:
+                await _play(stage)
+            except ENDS_EARLY as error:
+                stage.problem = str(error) or type(error).__name__
+                stage.narrator.say("demo", f"ends early: {stage.problem}")
+            finally:
+                await stage.clients.stop()
+            evidence = await _gather(stage)
+    finally:
+        pool.terminate()
+    report = reporting.assemble(evidence)
+    reporting.show(context.console, report)
+    if not report["ok"]:
+        broken = [name for name, met in report["expectations"].items() if not met]
+        context.console.print(f"broken: {', '.join(broken)}", style="red", highlight=False)
+        context.console.print(f"logs: {context.home / 'logs'}, runs: {context.home / 'runs'}")
+    return DemoOutcome(ok=bool(report["ok"]), line=reporting.line(report))
+
+
+def _stage(context: DemoContext, pool: Pool) -> Stage:
+    return Stage(
+        context=context,
+        pool=pool,
+        sightings=Sightings(),
+        narrator=Narrator(console=context.console, origin=context.made_at),
+        clients=Clients(
+            url=context.gateway_url,
+            ledger=context.home / "demo" / "ledger.jsonl",
+            log=context.home / "logs" / "traffic.log",
+        ),
+        memory=MemorySampler(
+            marks=(str(context.home), str(ray_temp_dir(context.home))), roots=(os.getpid(),)
+        ),
+    )
+
+
+@asynccontextmanager
+async def _audience(stage: Stage) -> AsyncIterator[None]:
+    """The watchers run beside the story and never end it."""
+    watcher = Watcher(
+        pool=stage.pool,
+        model=MODEL,
+        dashboard_url=stage.context.dashboard_url,
+        dashboard_headers=stage.context.dashboard_headers,
+        sightings=stage.sightings,
+        narrate=stage.narrator.version,
+        narrate_route=stage.narrator.route,
+    )
+    stage.watching = [
+        asyncio.create_task(work)
+        for work in (watcher.run(), stage.memory.run(), _tell_traffic(stage))
+    ]
+    try:
+        yield
+    finally:
+        for task in stage.watching:
+            task.cancel()
+        await asyncio.gather(*stage.watching, return_exceptions=True)
+
+
+async def _tell_traffic(stage: Stage) -> None:
+    tail = LedgerTail(path=stage.clients.ledger)
+    while True:
+        await asyncio.sleep(TRAFFIC_SECONDS)
+        recent = tail.read()
+        if recent:
+            stage.narrator.say("clients", traffic_line(tail.entries, recent))
+
+
+async def _play(stage: Stage) -> None:
+    say = stage.narrator.say
+    say("demo", "v1 is trained from nothing; with no version to compare with, it is promoted")
+    await stage.apply("model", FIRST)
+    await stage.until(
+        "v1 to serve", lambda: stage.is_stable(FIRST), seconds=FIRST_SECONDS, unless=FIRST
+    )
+    answer = await first_answer(stage.context.gateway_url)
+    stage.first_answer_at = time.time()
+    say("demo", f"{FIRST_QUESTION!r} → {answer!r} (a model of 4 million parameters, remember)")
+    say("demo", f"clients start: {stage.clients.rate:g} requests a second, until the end")
+    stage.clients.start()
+    say("demo", "v2 trains on from v1; v4, hardly trained at all, beside it")
+    await stage.apply(BETTER, HOPELESS)
+    await stage.until(
+        "v2 to be promoted", lambda: stage.is_stable(BETTER), seconds=BETTER_SECONDS, unless=BETTER
+    )
+    await stage.until(
+        "v4 to be rejected",
+        lambda: stage.sightings.phase(HOPELESS) in TERMINAL_PHASES,
+        seconds=HOPELESS_SECONDS,
+    )
+    say("demo", "v3 is v2 with room for 128 tokens: evaluation cannot see it, clients will")
+    await stage.apply(WORSE)
+    await stage.until(
+        "v3 to be rolled back",
+        lambda: stage.sightings.phase(WORSE) in TERMINAL_PHASES | {Phase.SERVING},
+        seconds=WORSE_SECONDS,
+    )
+    say("demo", "v2 serves on")
+    await asyncio.sleep(SERVES_ON_SECONDS)
+
+
+async def _gather(stage: Stage) -> Evidence:
+    """Everything after the last answer: the log must be whole before it is compared."""
+    ended_at = time.time()
+    log, shipped = LogEvidence(), False
+    try:
+        shipped = await await_shipped(stage.pool, ended_at)
+        log = await read_log(stage.pool, MODEL)
+    except UNAVAILABLE as error:
+        stage.problem = stage.problem or f"the log could not be read: {error}"
+    with suppress(OSError):
+        await asyncio.to_thread(stage.memory.sample)
+    seen = stage.sightings
+    return Evidence(
+        made_at=stage.context.made_at,
+        started_at=stage.context.started_at,
+        ended_at=ended_at,
+        first_answer_at=stage.first_answer_at,
+        peak_pss_bytes=stage.memory.peak_bytes,
+        timeline=seen.timeline,
+        model=seen.model,
+        versions=seen.versions,
+        phases=seen.phases,
+        replicas=seen.replicas,
+        entries=read_ledger(stage.clients.ledger),
+        log=log,
+        shipped=shipped,
+        problem=stage.problem,
+    )
