@@ -75,7 +75,7 @@ class Evaluation(Spec):
 class Figure(Spec):
     """One measured figure with the samples behind it; ``value`` is None when none succeeded."""
 
-    value: float | None
+    value: float | None = None
     samples: int = Field(ge=0)
     failed: int = Field(default=0, ge=0)
 

@@ -1,0 +1,135 @@
+"""One run of any verb on one WORK folder: locked, resumable, with its result stored atomically.
+
+A finished run started again returns its stored result. A killed run started again goes on. Two
+processes never work on one WORK.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from slipway_contracts.artifact import MANIFEST_NAME, Manifest
+from slipway_contracts.run import (
+    RESULT_FILE,
+    EvaluateRun,
+    ImportRun,
+    RunResult,
+    RunSpec,
+    TrainRun,
+)
+from slipway_training.artifacts import reference
+from slipway_training.errors import ConfigInvalid, Interrupted, TrainingFailure
+from slipway_training.files import write_atomically
+from slipway_training.lineage import config_digest
+from slipway_training.memory import naming_the_remedy
+from slipway_training.stop import StopFlag
+
+_IDENTITY = "run.json"
+
+
+def parse_spec(text: str | bytes) -> TrainRun | ImportRun | EvaluateRun:
+    """A RunSpec; ConfigInvalid names every wrong field."""
+    try:
+        spec: TrainRun | ImportRun | EvaluateRun = TypeAdapter(RunSpec).validate_json(text)
+    except ValidationError as error:
+        raise ConfigInvalid(f"the run spec is not valid:\n{describe(error)}") from error
+    return spec
+
+
+def describe(error: ValidationError) -> str:
+    """One line a wrong field: its path in the file and what is wrong with it."""
+    return "\n".join(
+        f"  {'.'.join(str(part) for part in item['loc']) or 'spec'}: {item['msg']}"
+        for item in error.errors(include_url=False)
+    )
+
+
+def execute(
+    spec: TrainRun | ImportRun | EvaluateRun, work: Path, stop: StopFlag, *, dry_run: bool = False
+) -> RunResult:
+    """Carry out ``spec`` in ``work`` and store ``result.json``; a failure is stored and raised."""
+    work.mkdir(parents=True, exist_ok=True)
+    with _only_process(work):
+        _claim(spec, work)
+        finished = stored_result(work) or _published(spec)
+        if finished is None or dry_run:
+            try:
+                finished = _dispatch(spec, work, stop, dry_run=dry_run)
+            except Interrupted:
+                raise
+            except TrainingFailure as error:
+                if not dry_run:
+                    _store(work, RunResult(error=str(error)))
+                raise
+        if not dry_run:
+            _store(work, finished)
+    return finished
+
+
+def stored_result(work: Path) -> RunResult | None:
+    """The result of a run that succeeded in ``work`` before."""
+    path = work / RESULT_FILE
+    if not path.exists():
+        return None
+    result = RunResult.model_validate_json(path.read_bytes())
+    return None if result.error else result
+
+
+def _dispatch(
+    spec: TrainRun | ImportRun | EvaluateRun, work: Path, stop: StopFlag, *, dry_run: bool
+) -> RunResult:
+    # Each verb is imported when it is asked for: torch takes seconds.
+    with naming_the_remedy():
+        match spec:
+            case TrainRun():
+                from slipway_training.recipes.text import train
+
+                return train(spec, work, stop, dry_run=dry_run)
+            case EvaluateRun():
+                from slipway_training.evaluate import evaluate
+
+                return evaluate(spec, stop)
+            case ImportRun():
+                from slipway_training.import_ import import_
+
+                return import_(spec, work)
+
+
+def _published(spec: TrainRun | ImportRun | EvaluateRun) -> RunResult | None:
+    """The result of a run that was killed between publishing and storing its result."""
+    if isinstance(spec, EvaluateRun):
+        return None
+    folder = Path(spec.artifact_dir)
+    if not (folder / MANIFEST_NAME).exists():
+        return None
+    manifest = Manifest.model_validate_json((folder / MANIFEST_NAME).read_bytes())
+    return RunResult(artifact=reference(folder), lineage=manifest.lineage, metrics=manifest.metrics)
+
+
+def _claim(spec: TrainRun | ImportRun | EvaluateRun, work: Path) -> None:
+    identity = work / _IDENTITY
+    digest = config_digest(spec)
+    if not identity.exists():
+        write_atomically(identity, json.dumps({"spec": digest}).encode())
+    elif json.loads(identity.read_bytes())["spec"] != digest:
+        raise ConfigInvalid(f"{work} belongs to a run of another spec; use a new folder")
+
+
+def _store(work: Path, result: RunResult) -> None:
+    write_atomically(work / RESULT_FILE, json.dumps(result.wire(), indent=1).encode())
+
+
+@contextmanager
+def _only_process(work: Path) -> Iterator[None]:
+    with (work / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Interrupted(f"another process works on {work}; try again when it ended") from None
+        yield
