@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, computed_field, model_validator
 
 from slipway_contracts.artifact import ArtifactRef
 from slipway_contracts.base import (
@@ -17,7 +17,14 @@ from slipway_contracts.base import (
     Status,
     Uri,
 )
-from slipway_contracts.conditions import Condition, Phase, Reason
+from slipway_contracts.conditions import (
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    Phase,
+    Reason,
+    find_condition,
+)
 from slipway_contracts.evaluation import Evaluation, GateResult
 from slipway_contracts.rollout import Rollout
 from slipway_contracts.serving import Serving
@@ -115,6 +122,12 @@ class EvaluationStatus(Status):
     gates: tuple[GateResult, ...] = ()
     report_digest: str | None = None
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def summary(self) -> str:
+        """Gates passed of all, such as ``5/5``; a printer column cannot join two fields."""
+        return f"{self.passed}/{self.total}"
+
 
 class SlowThresholds(Status):
     """Frozen at a step's start: a first byte or a token slower than this is a bad event (ms)."""
@@ -133,6 +146,7 @@ class StepSummary(Status):
     requests: int = 0
     bad: int = 0
     verdict: str = ""
+    thresholds: SlowThresholds | None = None
 
 
 class RolloutStatus(Status):
@@ -202,6 +216,31 @@ class ModelVersionStatus(Status):
     capacity_wait_since: AwareDatetime | None = None
     slot_taken_at: AwareDatetime | None = None
     history: tuple[HistoryEntry, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def progress(self) -> str:
+        """How far the current phase is, such as ``120/400`` of a training; empty where unknown."""
+        if self.phase is Phase.TRAINING and self.training is not None:
+            return f"{self.training.step}/{self.training.max_steps}"
+        rollout = self.rollout
+        if self.phase in {Phase.CANARY, Phase.PROMOTING} and rollout is not None and rollout.plan:
+            return f"{min(rollout.step + 1, len(rollout.plan))}/{len(rollout.plan)}"
+        return ""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def reason(self) -> str:
+        """The one reason to show: what holds it up, else what decided it, else the last change."""
+        for kind in (ConditionType.STALLED, ConditionType.PAUSED, ConditionType.DEGRADED):
+            found = find_condition(self.conditions, kind)
+            if found is not None and found.status is ConditionStatus.TRUE:
+                return found.reason.value
+        if self.rollout is not None and self.rollout.decided_by is not None:
+            return self.rollout.decided_by.value
+        if not self.conditions:
+            return ""
+        return max(reversed(self.conditions), key=lambda c: c.last_transition_time).reason.value
 
 
 class ModelVersion(Spec):

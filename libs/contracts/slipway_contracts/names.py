@@ -15,6 +15,9 @@ HEADER_USER = "x-user-id"
 
 RAY_SERVICE_NAME_LIMIT = 47
 
+# On every object that clients create: deleting drains first, then the operator releases it.
+FINALIZER = "slipway.dev/drain"
+
 
 def attempt_id(retry_id: str) -> str:
     """``spec.retry.id`` → a short stable id of the attempt; the same nonce is the same attempt."""

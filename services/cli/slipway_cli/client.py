@@ -1,0 +1,85 @@
+"""What the verbs need of a platform, as small Protocols, and the session that carries them.
+
+Local mode implements them over PostgreSQL (``postgres.py``); a cluster will over its API server.
+No verb knows which one it talks to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from slipway_cli.local.layout import LocalState
+from slipway_cli.resources import Kind, Resource
+from slipway_store.events import Event
+from slipway_store.keys import KeyRecord
+from slipway_store.measurements import Measurement
+
+
+class ObjectClient(Protocol):
+    """Models and ModelVersions. Raises the errors of ``slipway_cli.errors``."""
+
+    async def get(self, kind: Kind, name: str) -> Resource: ...
+
+    async def list(self, kind: Kind) -> Sequence[Resource]: ...
+
+    async def create(self, resource: Resource, spec: Mapping[str, Any]) -> None:
+        """Store it with the drain finalizer; ``spec`` is the sparse wire form."""
+        ...
+
+    async def update_spec(
+        self,
+        current: Resource,
+        spec: Mapping[str, Any],
+        *,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """Replace the spec (and labels) of exactly the state that was read, else raise Conflict."""
+        ...
+
+    async def delete(self, kind: Kind, name: str) -> None: ...
+
+    def changes(self) -> AsyncIterator[tuple[Kind, str]]:
+        """Every object once, then each that changed."""
+        ...
+
+
+class EventReader(Protocol):
+    """The append-only event list."""
+
+    async def events(
+        self, *, kind: Kind | None = None, name: str | None = None, after: int = 0, limit: int = 200
+    ) -> Sequence[Event]: ...
+
+
+class EvidenceReader(Protocol):
+    """What a version was judged on."""
+
+    async def latest(self, model: str, version: str) -> Measurement | None: ...
+
+
+class KeyRegistry(Protocol):
+    """The gateway's API keys."""
+
+    async def create(
+        self, name: str, *, models: Sequence[str], expires_at: datetime | None
+    ) -> tuple[KeyRecord, str]:
+        """The key and its secret, which nothing can show again."""
+        ...
+
+    async def revoke(self, key_id: str) -> None: ...
+
+    async def list(self) -> Sequence[KeyRecord]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One connection to a running Slipway."""
+
+    state: LocalState
+    objects: ObjectClient
+    events: EventReader
+    evidence: EvidenceReader
+    keys: KeyRegistry

@@ -1,0 +1,170 @@
+"""The session of local mode: objects, events and keys in the embedded PostgreSQL.
+
+Translates the store's errors into the command's. Holds no SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from slipway_cli.client import Session
+from slipway_cli.errors import Conflict, InvalidInput, NotFound, NotRunning
+from slipway_cli.local.layout import Layout
+from slipway_cli.resources import Kind, Resource, parse_resource
+from slipway_cli.settings import require_state
+from slipway_contracts.names import FINALIZER
+from slipway_store import errors as store
+from slipway_store import events, keys, measurements
+from slipway_store.connect import Pool, open_pool
+from slipway_store.events import Event
+from slipway_store.keys import KeyRecord
+from slipway_store.measurements import Measurement
+from slipway_store.objects import ObjectStore
+
+
+@asynccontextmanager
+async def connect(layout: Layout) -> AsyncIterator[Session]:
+    """A session with the Slipway of this home. Raises NotRunning."""
+    state = require_state(layout)
+    try:
+        pool = await open_pool(state.dsn, max_size=2)
+    except store.UNAVAILABLE as error:
+        raise NotRunning(
+            f"Slipway's PostgreSQL does not answer ({error}): run `slipway up` first"
+        ) from None
+    try:
+        yield Session(
+            state=state,
+            objects=PostgresObjects(pool, state.dsn),
+            events=PostgresEvents(pool),
+            evidence=PostgresEvidence(pool),
+            keys=PostgresKeys(pool),
+        )
+    finally:
+        pool.terminate()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except store.NotFound as error:
+        raise NotFound(str(error)) from None
+    except (store.Conflict, store.AlreadyExists) as error:
+        raise Conflict(str(error)) from None
+    except store.InvalidValue as error:
+        raise InvalidInput(str(error)) from None
+    except store.UNAVAILABLE as error:
+        raise NotRunning(
+            f"the connection to Slipway's PostgreSQL broke ({error}): see `slipway doctor`"
+        ) from None
+
+
+class PostgresObjects:
+    """``ObjectClient`` over ``ObjectStore``."""
+
+    def __init__(self, pool: Pool, dsn: str) -> None:
+        self._store = ObjectStore(pool)
+        self._dsn = dsn
+
+    async def get(self, kind: Kind, name: str) -> Resource:
+        with _translated():
+            try:
+                return parse_resource(await self._store.get(kind, name))
+            except store.NotFound:
+                raise NotFound(
+                    f"{kind} {name} does not exist; `slipway get {kind.short}` lists what does"
+                ) from None
+
+    async def list(self, kind: Kind) -> Sequence[Resource]:
+        with _translated():
+            return [parse_resource(body) for body in await self._store.list(kind)]
+
+    async def create(self, resource: Resource, spec: Mapping[str, Any]) -> None:
+        metadata = resource.metadata
+        with _translated():
+            await self._store.create(
+                resource.kind,
+                metadata.name,
+                spec,
+                labels=metadata.labels,
+                annotations=metadata.annotations,
+                finalizers=[FINALIZER],
+            )
+
+    async def update_spec(
+        self,
+        current: Resource,
+        spec: Mapping[str, Any],
+        *,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        metadata = current.metadata
+        with _translated():
+            await self._store.update_spec(
+                current.kind,
+                metadata.name,
+                spec,
+                resource_version=metadata.resource_version,
+                labels=labels,
+            )
+
+    async def delete(self, kind: Kind, name: str) -> None:
+        with _translated():
+            await self._store.delete(kind, name)
+
+    async def changes(self) -> AsyncIterator[tuple[Kind, str]]:
+        watch = self._store.watch(self._dsn)
+        async for kind, _namespace, name in watch:
+            yield Kind(kind), name
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresEvents:
+    """``EventReader`` over the events table."""
+
+    pool: Pool
+
+    async def events(
+        self, *, kind: Kind | None = None, name: str | None = None, after: int = 0, limit: int = 200
+    ) -> Sequence[Event]:
+        with _translated():
+            return await events.list_events(
+                self.pool, kind=kind, name=name, after=after, limit=limit
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresEvidence:
+    """``EvidenceReader`` over the measurements."""
+
+    pool: Pool
+
+    async def latest(self, model: str, version: str) -> Measurement | None:
+        with _translated():
+            return await measurements.latest(self.pool, model, version)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresKeys:
+    """``KeyRegistry`` over the keys table."""
+
+    pool: Pool
+
+    async def create(
+        self, name: str, *, models: Sequence[str], expires_at: datetime | None
+    ) -> tuple[KeyRecord, str]:
+        with _translated():
+            return await keys.create_key(self.pool, name=name, models=models, expires_at=expires_at)
+
+    async def revoke(self, key_id: str) -> None:
+        with _translated():
+            await keys.revoke_key(self.pool, key_id)
+
+    async def list(self) -> Sequence[KeyRecord]:
+        with _translated():
+            return await keys.list_keys(self.pool)

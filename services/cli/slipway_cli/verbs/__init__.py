@@ -1,0 +1,1 @@
+"""The verbs, one idea a module; each has ``register(app)``."""
