@@ -67,6 +67,7 @@ class Reason(StrEnum):
     BASE_NOT_READY = "BaseNotReady"
     FIXED_TRAFFIC = "FixedTraffic"
     MODE_NOT_SUPPORTED = "ModeNotSupported"
+    PINNED = "Pinned"
     # runs
     TRAINING_RUNNING = "TrainingRunning"
     TRAINING_SUCCEEDED = "TrainingSucceeded"

@@ -121,6 +121,7 @@ class EvaluationStatus(Status):
     total: int = 0
     gates: tuple[GateResult, ...] = ()
     report_digest: str | None = None
+    spec_digest: str = ""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -153,10 +154,11 @@ class RolloutStatus(Status):
     """Where the rollout stands. ``step`` counts from 0; -1 is shadow or not begun.
 
     ``plan`` is the ladder in weights, resolved once when the rollout starts (Auto reads traffic).
-    ``paused_seconds`` is taken off both clocks.
+    ``paused_seconds`` is taken off both clocks. ``first``: there was no incumbent to compare with.
     """
 
     step: int = -1
+    first: bool = False
     plan: tuple[int, ...] = ()
     started_at: AwareDatetime | None = None
     step_started_at: AwareDatetime | None = None
@@ -198,8 +200,21 @@ class HistoryEntry(Status):
     at: AwareDatetime
 
 
+class Outcome(Status):
+    """How an attempt ends: the phase it ends in, and why."""
+
+    phase: Phase
+    reason: Reason
+    message: str = ""
+    at: AwareDatetime
+
+
 class ModelVersionStatus(Status):
-    """Observed state; written by the operator only."""
+    """Observed state; written by the operator only.
+
+    ``evaluation`` is the offline one, ``probe`` that of the endpoint suites. ``ending`` is set when
+    the version begins to leave (weight 0, then drain); ``outcome`` when nothing of it is left.
+    """
 
     observed_generation: int = 0
     phase: Phase = Phase.PENDING
@@ -210,11 +225,14 @@ class ModelVersionStatus(Status):
     backend: str = ""
     training: TrainingStatus | None = None
     evaluation: EvaluationStatus | None = None
+    probe: EvaluationStatus | None = None
     rollout: RolloutStatus | None = None
     artifact: ArtifactRef | None = None
     lineage: LineageStatus | None = None
     capacity_wait_since: AwareDatetime | None = None
     slot_taken_at: AwareDatetime | None = None
+    ending: Outcome | None = None
+    outcome: Outcome | None = None
     history: tuple[HistoryEntry, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]

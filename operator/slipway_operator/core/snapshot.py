@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from slipway_contracts.artifact import ArtifactRef
 from slipway_contracts.conditions import Reason
 from slipway_contracts.model import Model
 from slipway_contracts.model_version import ModelVersion
+from slipway_contracts.route import ModelRoute
 from slipway_contracts.run import Progress, RunResult
+from slipway_contracts.serving import Serving
 from slipway_verdicts.judge import Judgement
 
 
@@ -54,7 +57,11 @@ class BackendState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendObservation:
-    """One version's backend. ``url`` has ``/v1/…`` under it; ``ready_replicas`` may serve."""
+    """One version's backend. ``url`` has ``/v1/…`` under it; ``ready_replicas`` may serve.
+
+    ``version``, ``artifact`` and ``serving`` are what it was started with, as far as the platform
+    remembers: from them a lost status is rebuilt, and the backend of a replaced object is drained.
+    """
 
     name: str
     state: BackendState
@@ -62,6 +69,9 @@ class BackendObservation:
     ready_replicas: int = 0
     reason: Reason | None = None
     message: str = ""
+    version: str = ""
+    artifact: ArtifactRef | None = None
+    serving: Serving | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +79,15 @@ class RoutesObservation:
     """The Model's route as stored, and the lowest revision among the live gateways.
 
     ``applied`` is 0 with no live gateway. ``body_digest`` is that of the stored route's body.
+    ``stored`` is the stored route itself (its ``revision`` is ignored when it is compared): the
+    core confirms a write by it, so it must be what PostgreSQL holds, None where it holds none.
     """
 
     revision: int = 0
     applied: int = 0
     live_gateways: int = 0
     body_digest: str = ""
+    stored: ModelRoute | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +106,21 @@ class Baseline:
 class Analysis:
     """Live evidence on the version that holds the slot, or the reason why there is none.
 
+    The slot's holder has ``status.slot_taken_at``. Its arm is "candidate" in the counts before and
+    after its promotion; the other arm is ``status.candidate``'s stable, then ``status.previous``
+    of the Model; none for a first version. Steps: ``status.rollout.steps`` (index, start, end); the
+    current one is ``rollout.step``, counted only from ``rollout.step_started_at`` (None: the weight
+    is not confirmed yet, so it has no samples); the watch after the promotion is step
+    ``len(plan)``. The guard's ``rollout_id`` is ``status.backend``.
+
+    ``version``: whom this is about (evidence on another version is ignored).
     ``judgement`` is None when the source could not be read: then ``error`` says why and
     ``error_tick`` is the 5 s tick of the failure (so that calling twice spends one error).
     ``shadow_requests`` are the copies answered since the shadow phase began, ``shadow_bad`` those
     that failed.
     """
 
+    version: str = ""
     judgement: Judgement | None = None
     error: str = ""
     error_tick: int = 0
@@ -113,7 +135,8 @@ class Snapshot:
 
     ``bases``: the artifact status of versions of *other* Models that a training starts from is not
     needed: a base is a version of the same Model or a URI. ``in_flight``: attempts per version that
-    have not ended, summed over live gateways; a version that is absent has none.
+    have not ended, summed over live gateways; a version that is absent has none; None: not known,
+    then a drain takes its whole ``drainSeconds``.
     """
 
     now: datetime
@@ -124,5 +147,5 @@ class Snapshot:
     routes: RoutesObservation = RoutesObservation()
     baseline: Baseline = Baseline()
     analysis: Analysis | None = None
-    in_flight: Mapping[str, int] = field(default_factory=dict)
+    in_flight: Mapping[str, int] | None = None
     namespace_terminating: bool = False
