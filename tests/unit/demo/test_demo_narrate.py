@@ -1,0 +1,78 @@
+"""What is worth a line."""
+
+from __future__ import annotations
+
+import io
+
+from demo_evidence import a_version, an_entry, condition
+from rich.console import Console
+
+from slipway_cli.demo.narrate import LedgerTail, Narrator, route_line, status_lines, traffic_line
+from slipway_cli.demo.timeline import RoutePoint
+
+
+def training(step, *, steps=200, loss=5.0):
+    return {"step": step, "maxSteps": steps, "loss": loss, "tokensPerSecond": 800.0}
+
+
+def test_a_changed_condition_speaks_once():
+    before = a_version("v2", phase="Training")
+    done = condition("TrainingComplete", "True", "TrainingSucceeded", "200 steps in 61 s")
+    after = a_version("v2", phase="Evaluating", conditions=[done])
+    assert status_lines(before, after) == ["Evaluating: 200 steps in 61 s"]
+    assert status_lines(after, after) == []
+
+
+def test_a_phase_without_a_message_is_named():
+    before, after = a_version("v2", phase="Pending"), a_version("v2", phase="Training")
+    assert status_lines(before, after) == ["Training"]
+    assert status_lines(None, before) == ["Pending"]
+
+
+def test_training_speaks_every_fifty_steps_and_at_the_end():
+    lines = []
+    before = None
+    for step in (1, 20, 49, 50, 51, 99, 120, 199, 200, 200):
+        after = a_version("v2", phase="Training", training=training(step))
+        lines += [line for line in status_lines(before, after) if line.startswith("step")]
+        before = after
+    assert [line.split()[1] for line in lines] == ["50", "120", "199", "200"]
+
+
+def test_route_and_traffic_lines():
+    point = RoutePoint(at=0, revision=3, weights={"v2": 10, "v1": 90}, roles={}, shadow=None)
+    assert route_line(point) == "v2 10 %, v1 90 %"
+    entries = [an_entry("a", version="v1"), an_entry("b", version="v2", ok=False)]
+    assert traffic_line(entries, entries) == "2 answered, 1 bad; lately v1 50 %, v2 50 %"
+
+
+def test_the_narrator_stamps_names_and_escapes():
+    out = io.StringIO()
+    narrator = Narrator(console=Console(file=out, width=200), origin=100, clock=lambda: 165.0)
+    narrator.say("v2", "Canary: [bold] is text")
+    assert out.getvalue() == "  1:05       v2  Canary: [bold] is text\n"
+
+
+def test_verdicts_are_not_repeated_within_seconds():
+    out = io.StringIO()
+    now = [1000.0]
+    narrator = Narrator(console=Console(file=out, width=200), origin=1000, clock=lambda: now[0])
+    version = a_version(
+        "v2", phase="Canary", rollout={"verdict": "Continue", "message": "81 requests, 0 bad"}
+    )
+    for second in (0, 5, 10, 25):
+        now[0] = 1000.0 + second
+        narrator.version(version, version)
+    assert out.getvalue().count("81 requests") == 2
+
+
+def test_the_tail_reads_whole_lines_only(tmp_path):
+    path = tmp_path / "ledger.jsonl"
+    tail = LedgerTail(path=path)
+    assert tail.read() == []
+    line = an_entry("b").line()
+    path.write_text(an_entry("a").line() + line[:20])
+    assert [entry.request_id for entry in tail.read()] == ["a"]
+    path.write_text(an_entry("a").line() + line)
+    assert [entry.request_id for entry in tail.read()] == ["b"]
+    assert len(tail.entries) == 2
