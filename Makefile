@@ -24,6 +24,11 @@ $(VENV)/.%: requirements/%.txt
 .PHONY: env
 env: $(VENV)/.local ## the environment that `up` and `demo` run in
 
+$(VENV)-bench/.ready: requirements/bench.txt
+	@[ -x $(VENV)-bench/bin/python ] || $(PYTHON) -m venv $(VENV)-bench
+	VIRTUAL_ENV=$(CURDIR)/$(VENV)-bench $(BIN)/uv pip install --quiet --require-hashes --no-deps -r $<
+	@touch $@
+
 .PHONY: lint
 lint: $(VENV)/.dev ## ruff, mypy strict, import contracts
 	$(BIN)/ruff check $(SOURCES)
@@ -39,3 +44,43 @@ fmt: $(VENV)/.dev ## format and sort imports
 .PHONY: lock
 lock: $(VENV)/.dev ## resolve requirements/*.in into hash-locked files
 	PATH=$(CURDIR)/$(BIN):$$PATH requirements/lock.sh
+
+MADE_AT := $(shell date +%s.%N)
+DEMO_HOME := $(CURDIR)/.slipway
+
+.PHONY: up
+up: env ## the demo's lifecycle, then it stays up with its URLs until Ctrl-C
+	SLIPWAY_HOME=$(DEMO_HOME) $(BIN)/slipway up --demo --made-at $(MADE_AT)
+
+.PHONY: demo
+demo: env ## the demo from nothing to its report, then everything stops
+	@SLIPWAY_HOME=$(DEMO_HOME) $(BIN)/slipway down --purge
+	SLIPWAY_HOME=$(DEMO_HOME) $(BIN)/slipway up --demo --once --made-at $(MADE_AT)
+
+.PHONY: down
+down: env ## stop what `up` or `demo` left and delete its data
+	SLIPWAY_HOME=$(DEMO_HOME) $(BIN)/slipway down --purge
+
+.PHONY: test
+test: lint verify unit hermetic local demo ## everything that this machine can run, then what it could not
+	@$(BIN)/python tests/not_run.py
+
+.PHONY: unit
+unit: $(VENV)/.dev ## pure tests, no sockets; the lifecycle core with full branch coverage
+	$(BIN)/pytest tests/unit --cov=slipway_operator.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+
+.PHONY: hermetic
+hermetic: $(VENV)/.dev ## real processes and a real PostgreSQL, a fake engine
+	$(BIN)/pytest tests/hermetic
+
+.PHONY: local
+local: $(VENV)/.dev ## real engines on this machine
+	$(BIN)/pytest tests/local
+
+.PHONY: verify
+verify: $(VENV)/.dev ## regenerate what is generated and fail on a difference
+	$(BIN)/python scripts/generate.py --check
+
+.PHONY: bench-gateway
+bench-gateway: $(VENV)/.dev $(VENV)-bench/.ready ## CPU a request of our gateway beside its peers'
+	$(BIN)/python -m benchmarks.gateway

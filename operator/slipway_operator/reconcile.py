@@ -66,9 +66,9 @@ class Reconciler:
             status = decision.version_statuses.get(version.metadata.name)
             if status is not None and status != version.status:
                 await objects.write_version_status(version, status)
-        if snapshot.model is not None and decision.model_status is not None:
-            if decision.model_status != snapshot.model.status:
-                await objects.write_model_status(snapshot.model, decision.model_status)
+        model, wanted = snapshot.model, decision.model_status
+        if model is not None and wanted is not None and wanted != model.status:
+            await objects.write_model_status(model, wanted)
 
     async def _release(self, snapshot: Snapshot, decision: Decision) -> None:
         for version in snapshot.versions:

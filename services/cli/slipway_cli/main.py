@@ -23,6 +23,7 @@ from slipway_cli.verbs import (
     lifecycle,
     logs,
     rollout,
+    up,
     wait,
     watch,
 )
@@ -32,7 +33,21 @@ EPILOG = (
     "6 timed out, 130 interrupted."
 )
 # In the order of the help: run it, change it, look at it, steer it.
-VERBS = (apply, get, describe, watch, wait, logs, events, chat, lifecycle, rollout, delete, keys)
+VERBS = (
+    up,
+    apply,
+    get,
+    describe,
+    watch,
+    wait,
+    logs,
+    events,
+    chat,
+    lifecycle,
+    rollout,
+    delete,
+    keys,
+)
 
 
 def build_app() -> typer.Typer:

@@ -1,8 +1,8 @@
 """What stands between the controller and a run: ``python -m … RUN_DIR -- COMMAND``.
 
-It detaches and outlives the controller: own session, own log. The run's life is a file lock that the
-launcher and the command share, so it is held as long as either lives, whoever else was killed; a
-second launcher on the same folder finds it held and leaves. It returns once the lock is held, and
+It detaches and outlives the controller: own session, own log. The run's life is a file lock that
+the launcher and the command share, so it is held as long as either lives, whoever else was killed;
+a second launcher on the same folder finds it held and leaves. It returns once the lock is held, and
 the exit code is written when the command ends.
 """
 

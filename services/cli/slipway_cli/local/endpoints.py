@@ -1,4 +1,4 @@
-"""Which ports local mode listens on: the public one as asked, the internal ones wherever is free."""
+"""Which ports local mode listens on: the public one as asked, the internal ones where free."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from slipway_cli.errors import InvalidInput
 from slipway_cli.local.layout import LocalState
 
 LOOPBACK = "127.0.0.1"
 
 
-class PortTaken(Exception):
+class PortTaken(InvalidInput):
     """The public port is in use by somebody else."""
 
 

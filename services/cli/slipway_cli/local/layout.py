@@ -41,6 +41,15 @@ class Layout:
         return self.home / "processes.json"
 
     @property
+    def supervisor_file(self) -> Path:
+        return self.home / "supervisor.json"
+
+    @property
+    def ready_file(self) -> Path:
+        """There from the moment everything answers until it is stopped."""
+        return self.home / "ready"
+
+    @property
     def lock_file(self) -> Path:
         return self.home / "supervisor.lock"
 

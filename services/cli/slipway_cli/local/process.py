@@ -62,6 +62,12 @@ def start(plan: ProcessPlan) -> ProcessRecord:
     )
 
 
+def this_process(name: str) -> ProcessRecord:
+    """The record of the process that asks."""
+    own = psutil.Process()
+    return ProcessRecord(name=name, pid=own.pid, started=own.create_time())
+
+
 def stop(record: ProcessRecord, grace: float) -> None:
     """SIGTERM the process, then SIGKILL whatever is left of its tree."""
     process = record.living()

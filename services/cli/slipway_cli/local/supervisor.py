@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +18,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import psutil
+
+from slipway_cli.errors import CliError, Conflict
 from slipway_cli.local import process
 from slipway_cli.local.endpoints import LOOPBACK, Endpoints, choose
 from slipway_cli.local.layout import Layout, LocalState
@@ -27,17 +31,20 @@ from slipway_store.migrate import migrate
 
 READY_SECONDS = 120.0
 POLL_SECONDS = 0.5
+# How often PostgreSQL is looked after: starting it is a no-op while it runs.
+POSTGRES_SECONDS = 5.0
 STOP_SECONDS = 30.0
+SUPERVISOR_STOP_SECONDS = 150.0
 RESTART_DELAYS = (0.0, 1.0, 2.0, 5.0, 10.0)
 # A process that lived this long has recovered: its next restart is immediate again.
 HEALTHY_SECONDS = 30.0
 
 
-class AlreadyRunning(Exception):
+class AlreadyRunning(Conflict):
     """Another supervisor holds this home."""
 
 
-class NotReady(Exception):
+class NotReady(CliError):
     """A process did not come up; the message names its log."""
 
 
@@ -52,7 +59,21 @@ def held_home(layout: Layout) -> Iterator[None]:
             raise AlreadyRunning(
                 f"slipway is up already in {layout.home}; `slipway down` stops it"
             ) from None
+        layout.ready_file.unlink(missing_ok=True)
+        own = process.this_process("supervisor")
+        process.write_records(layout.supervisor_file, {own.name: own})
         yield
+
+
+def take_down(layout: Layout, *, say: Callable[[str], None]) -> None:
+    """End the supervisor, which stops its processes, then stop what a killed one left behind."""
+    for record in process.read_records(layout.supervisor_file).values():
+        supervisor = record.living()
+        if supervisor is not None:
+            say("stopping the supervisor and what it started")
+            supervisor.terminate()
+            psutil.wait_procs([supervisor], timeout=SUPERVISOR_STOP_SECONDS)
+    stop_home(layout, say=say)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +88,7 @@ class Supervisor:
     _records: dict[str, ProcessRecord] = field(default_factory=dict)
     _restarts: dict[str, int] = field(default_factory=dict)
     _restart_at: dict[str, float] = field(default_factory=dict)
+    _postgres_due: float = 0.0
 
     def start(self) -> LocalState:
         """Everything up and answering. Raises PortTaken, NotReady; safe to call after a kill."""
@@ -82,6 +104,23 @@ class Supervisor:
         self.layout.write_state(state)
         self._await_ready(state)
         return state
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch from a thread of its own while the caller does something else."""
+        ended = threading.Event()
+
+        def watch() -> None:
+            while not ended.wait(POLL_SECONDS):
+                self.watch_once()
+
+        thread = threading.Thread(target=watch, name="supervisor")
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def watch_once(self) -> None:
         """Restart what died, with growing delays for what keeps dying."""
@@ -99,7 +138,9 @@ class Supervisor:
                 self._restarts[name] = self._restarts.get(name, 0) + 1
                 self.say(f"{name} ended; starting it again (log: {plan.log})")
                 self._ensure(plan)
-        embedded.start(self.layout.postgres)
+        if now >= self._postgres_due:
+            self._postgres_due = now + POSTGRES_SECONDS
+            embedded.start(self.layout.postgres)
 
     def stop(self) -> None:
         """Gateways first (they drain), then the controller, runs, Ray, PostgreSQL."""
@@ -148,7 +189,8 @@ def stop_home(layout: Layout, *, say: Callable[[str], None]) -> None:
     layout.processes_file.unlink(missing_ok=True)
     if layout.postgres.exists():
         embedded.stop(layout.postgres)
-    layout.state_file.unlink(missing_ok=True)
+    for file in (layout.state_file, layout.ready_file, layout.supervisor_file):
+        file.unlink(missing_ok=True)
 
 
 def _stop_group(
