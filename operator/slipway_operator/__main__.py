@@ -32,7 +32,7 @@ async def serve(settings: Settings) -> None:
     dsn = settings.dsn.get_secret_value()
     async with await open_pool(dsn, max_size=8) as pool:
         platform = Platform(
-            objects=LocalObjects(pool),
+            objects=LocalObjects(pool, dsn, namespace=settings.namespace),
             events=LocalEvents(pool),
             runs=LocalRuns(settings=_run_settings(settings)),
             backends=LocalBackends(settings),

@@ -8,7 +8,7 @@ matches, not even after delete and create.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -189,7 +189,7 @@ class ObjectStore:
             )
             return there is None or (uid is not None and there != uid)
 
-    def watch(self, dsn: str, *, relist_seconds: float = 30.0) -> AsyncIterator[ObjectKey]:
+    def watch(self, dsn: str, *, relist_seconds: float = 30.0) -> AsyncGenerator[ObjectKey, None]:
         """(kind, namespace, name) of everything at the start, then of what was written or deleted.
 
         Everything again after a reconnect and every ``relist_seconds``; keys coalesce. Never ends
