@@ -81,7 +81,9 @@ def _pass(
         judged = wording.no_data(judged)
     elif log_e < threshold:
         judged = wording.undecided(judged, needed=needed)
-    elif stable_arm.worse(rule, before=before, now=now, allowed=rollout.plan.ratio):
+    elif stable_arm.worse(
+        rule, before=stable_arm.arm(before), now=stable_arm.arm(now), allowed=rollout.plan.ratio
+    ):
         judged = wording.stable_is_worse(judged, before=before, now=now)
     else:
         judged = wording.passed(judged)

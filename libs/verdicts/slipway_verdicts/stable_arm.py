@@ -16,10 +16,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slipway_verdicts import absolute, ratio
 from slipway_verdicts.counts import ArmCounts
-from slipway_verdicts.grid import log_mean_exp
+from slipway_verdicts.grid import Floats, log_mean_exp
 from slipway_verdicts.plan import MetricRule
 from slipway_verdicts.series import Series
 
@@ -37,16 +38,27 @@ def now_in_step(series: Series, *, last_tick: int) -> ArmCounts:
     return series.stable.where(series.tick > last_tick - WINDOW_TICKS).total()
 
 
-def worse(rule: MetricRule, *, before: ArmCounts, now: ArmCounts, allowed: float) -> bool:
-    """Is ``now`` worse than ``allowed`` × ``before``, and bad in absolute terms?"""
-    if before.n == 0 or now.n == 0:
-        return False
+def worse(
+    rule: MetricRule,
+    *,
+    before: tuple[Floats, Floats],
+    now: tuple[Floats, Floats],
+    allowed: float,
+) -> NDArray[np.bool_]:
+    """Is ``now`` worse than ``allowed`` × ``before``, and bad in absolute terms?
+
+    Both are (requests, bad events) of any one shape, which is the result's. No request on either
+    side: nothing to compare, False.
+    """
     null, alternatives = ratio.worse_than(allowed)
-    relative = ratio.increments(_arm(now), _arm(before), null=null, alternatives=alternatives)
+    relative = ratio.increments(now, before, null=null, alternatives=alternatives)
     null, alternatives = absolute.above(rule.floor)
-    alone = absolute.increments(_arm(now), null=null, alternatives=alternatives)
-    return bool(min(log_mean_exp(relative), log_mean_exp(alone)) >= LOG_LIMIT)
+    alone = absolute.increments(now, null=null, alternatives=alternatives)
+    smaller = np.minimum(log_mean_exp(relative), log_mean_exp(alone))
+    result: NDArray[np.bool_] = smaller >= LOG_LIMIT
+    return result
 
 
-def _arm(counts: ArmCounts) -> tuple[np.ndarray, np.ndarray]:
+def arm(counts: ArmCounts) -> tuple[Floats, Floats]:
+    """Uncapped totals as (requests, bad events), 0-dimensional."""
     return np.array(float(counts.n)), np.array(float(counts.bad))
