@@ -37,9 +37,11 @@ async def append(
     """
     await pool.execute(
         """INSERT INTO events (kind, namespace, name, type, reason, message)
-        SELECT $1, $2, $3, $4, $5, $6 WHERE ($4, $5, $6) IS DISTINCT FROM (
-            SELECT type, reason, message FROM events
-            WHERE kind = $1 AND namespace = $2 AND name = $3 ORDER BY id DESC LIMIT 1)""",
+        SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (
+            SELECT FROM (
+                SELECT type, reason, message FROM events
+                WHERE kind = $1 AND namespace = $2 AND name = $3 ORDER BY id DESC LIMIT 1
+            ) AS last WHERE last.type = $4 AND last.reason = $5 AND last.message = $6)""",
         *(kind, namespace, name, type, reason, message.replace("\0", "\ufffd")),
     )
 
