@@ -68,7 +68,9 @@ class ArtifactRef(Spec):
     """A pointer to one exact artifact. ``uri`` is ``file://``, ``s3://`` or ``hf://``."""
 
     uri: str
+    """Where the files are."""
     digest: Digest
+    """Digest of the manifest, and so of every byte."""
 
 
 # Weights and tables only: nothing that a loader would execute or unpickle.
@@ -83,7 +85,7 @@ _SAFE_PATH = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]*/)*[A-Za-z0-9_][A-Za-z0-
 _CODE_KEYS = frozenset({"auto_map", "auto_mapping", "custom_pipelines", "trust_remote_code"})
 
 
-class ArtifactRefused(ValueError):  # noqa: N818  (a verdict about the folder, not a fault of ours)
+class ArtifactRefused(ValueError):
     """The folder is not the artifact that the digest names, or holds what may not be served."""
 
 

@@ -58,7 +58,7 @@ ATTEMPT_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Attempt)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overdue:
-    """A stream without its first byte after the route's ``overdue_ms``: slow now, not at its end."""
+    """A stream without its first byte after ``overdue_ms``: slow now, not at its end."""
 
     request_id: str
     attempt: int

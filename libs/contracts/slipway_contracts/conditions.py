@@ -138,11 +138,17 @@ class Condition(Status):
     """One standard condition; ``last_transition_time`` moves only when ``status`` flips."""
 
     type: ConditionType
+    """What the condition is about."""
     status: ConditionStatus
+    """True, False or Unknown."""
     reason: Reason
+    """Why, as one word for scripts."""
     message: str = ""
+    """Why, for people, with the next action."""
     last_transition_time: AwareDatetime
+    """When the status last flipped."""
     observed_generation: int = 0
+    """The generation of the spec that it is about."""
 
 
 def find_condition(conditions: tuple[Condition, ...], kind: ConditionType) -> Condition | None:

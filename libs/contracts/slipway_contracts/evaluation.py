@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from slipway_contracts.base import Name, ShortText, Spec, Uri
+from slipway_contracts.base import LongText, Name, ShortText, Spec, Uri
 
 
 class Suite(Spec):
@@ -20,21 +20,32 @@ class Suite(Spec):
     """
 
     name: Name
+    """What gates call it by."""
     kind: Literal["heldout", "endpoint"]
+    """heldout: offline on the artifact; endpoint: requests to the served candidate."""
     sources: tuple[Uri, ...] = Field(default=(), max_length=64)
-    prompts: tuple[str, ...] = Field(default=(), max_length=256)
+    """Held-out texts. Empty: what the training kept back."""
+    prompts: tuple[LongText, ...] = Field(default=(), max_length=256)
+    """What endpoint suites ask. Empty: prompts from the held-out text."""
     max_samples: int = Field(default=64, ge=1, le=100_000)
+    """At most so many samples."""
     max_tokens: int = Field(default=16, ge=1, le=4096)
+    """Length of each answer that is asked for."""
 
 
 class Gate(Spec):
     """A bound on ``SUITE.METRIC``. Relative bounds compare with the baseline's same figure."""
 
     metric: str = Field(pattern=r"^[a-z0-9-]+\.[a-z0-9_]+$", max_length=128)
+    """SUITE.METRIC, such as heldout.loss."""
     max: float | None = None
+    """Highest figure that passes."""
     min: float | None = None
+    """Lowest figure that passes."""
     max_relative_increase: float | None = Field(default=None, ge=0)
+    """How far above the baseline's figure still passes; 0.02 is 2 %."""
     max_relative_decrease: float | None = Field(default=None, ge=0, le=1)
+    """How far below the baseline's figure still passes; 0.02 is 2 %."""
 
     @model_validator(mode="after")
     def _bounded(self) -> Gate:
@@ -55,9 +66,13 @@ class Evaluation(Spec):
     """What is measured before a version may take traffic, and what it must reach."""
 
     suites: tuple[Suite, ...] = Field(default=(), max_length=16)
+    """What is measured. Empty: nothing, and no gate."""
     baseline: Literal["stable", "none"] = "stable"
+    """What relative gates compare with: the version that serves, or nothing."""
     gates: tuple[Gate, ...] = Field(default=(), max_length=64)
+    """All must pass before a version is deployed."""
     approval: bool = False
+    """Whether a person must approve after the gates passed."""
 
     @model_validator(mode="after")
     def _gates_name_suites(self) -> Evaluation:
@@ -101,8 +116,14 @@ class GateResult(Spec):
     """One gate's outcome with the figures it was judged on."""
 
     metric: str
+    """SUITE.METRIC."""
     passed: bool
+    """Whether every bound held, on samples."""
     value: float | None = None
+    """The candidate's figure; empty when nothing was measured."""
     baseline: float | None = None
+    """The baseline's figure."""
     samples: int = 0
+    """Samples behind the figure."""
     message: str = ""
+    """What was missed, and by how much."""
