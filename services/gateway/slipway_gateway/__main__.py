@@ -1,0 +1,109 @@
+"""``python -m slipway_gateway``: one process on the port that its siblings share.
+
+SIGTERM or SIGINT: not ready → (drain_delay) → no new connections → streams finish → log flushed →
+exit 0. A second signal ends it at once; the log's segment survives that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+import uvloop
+
+from slipway_gateway.app import Gateway, create_app
+from slipway_gateway.attempts.segment import SlotTaken
+from slipway_gateway.hotpath.protocol import limited_protocol
+from slipway_gateway.logs import configure_logs
+from slipway_gateway.settings import Settings, load_settings
+
+logger = logging.getLogger("slipway_gateway")
+
+EXIT_CONFIG = 78
+# Bytes that a client does not acknowledge for this long end its connection (half-open sockets,
+# windows that stay closed).
+USER_TIMEOUT_MS = 60_000
+BACKLOG = 1024
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handling: ours first makes the process unready."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket that other processes may share. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.bind((host, port))
+    sock.setblocking(False)
+    return sock
+
+
+async def serve(gateway: Gateway, settings: Settings, sock: socket.socket) -> None:
+    """Until a signal."""
+    config = uvicorn.Config(
+        gateway,
+        http=limited_protocol(settings),
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=int(settings.shutdown_grace) + 1,
+    )
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+    drains: list[asyncio.Task[None]] = []
+
+    async def drain() -> None:
+        gateway.draining = True
+        logger.info("draining")
+        await asyncio.sleep(settings.drain_delay)
+        server.should_exit = True
+
+    def stop() -> None:
+        if drains:
+            server.should_exit = server.force_exit = True
+        drains.append(asyncio.create_task(drain()))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    await server.serve(sockets=[sock])
+    await asyncio.gather(*drains)
+
+
+def main() -> int:
+    """The process's exit code."""
+    configure_logs()
+    try:
+        settings = load_settings()
+        gateway = create_app(settings)
+        sock = listen(settings.host, settings.port)
+    except (ValueError, SlotTaken, OSError) as error:
+        logger.error("cannot start: %s", error)
+        return EXIT_CONFIG
+    host, port = sock.getsockname()[:2]
+    logger.info("listening on %s port %s; settings %s", host, port, settings.redacted())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(gateway, settings, sock))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""The composition root: settings → one ASGI application with everything behind it.
+
+Hot routes are dispatched here by method and path and relayed without a framework; everything else
+(and the documentation of all) is FastAPI's. Start and stop are the ASGI lifespan, so any server
+can run it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from typing import Any
+
+from fastapi import FastAPI
+
+from slipway_contracts.attempt import Attempt
+from slipway_gateway.admin import make_fastapi
+from slipway_gateway.attempts.clock import RowClock
+from slipway_gateway.attempts.log import AttemptLog
+from slipway_gateway.attempts.segment import Segments
+from slipway_gateway.attempts.shipper import Shipper
+from slipway_gateway.control.link import Link
+from slipway_gateway.control.table import RouteTable
+from slipway_gateway.dialects.base import Dialect
+from slipway_gateway.dialects.openai import Chat, Completions
+from slipway_gateway.dialects.service import Forward, ForwardBatch
+from slipway_gateway.guard import Guard
+from slipway_gateway.hotpath.deadlines import Deadlines
+from slipway_gateway.hotpath.deps import HotPath
+from slipway_gateway.hotpath.exchange import Exchange
+from slipway_gateway.hotpath.record import Journal
+from slipway_gateway.hotpath.shadow import Shadows
+from slipway_gateway.hotpath.upstream import Upstream
+from slipway_gateway.metrics import InFlight, Metrics
+from slipway_gateway.settings import Settings
+from slipway_gateway.tenants.keys import Keys
+
+logger = logging.getLogger(__name__)
+
+
+class Gateway:
+    """The ASGI application. ``draining`` true: not ready any more, still answering."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.draining = False
+        self.metrics = Metrics()
+        self.in_flight = InFlight(self.metrics.registry)
+        self.keys = Keys(keyless_loopback=settings.keyless_loopback, ttl=settings.keys_ttl)
+        self.guard = Guard()
+        self.segments = Segments(settings.slot_dir, settings.segment_limit)
+        self.log = AttemptLog(self.segments, RowClock())
+        self.table = RouteTable(settings.slot_dir / "routes.json")
+        self.table.on_change.append(self._routes_changed)
+        self.table.load()
+        self.shipper = Shipper(
+            self.segments,
+            self.log.clock,
+            gateway=settings.slot,
+            interval=settings.ship_interval,
+            batch_rows=settings.batch_rows,
+        )
+        self.link = Link(
+            settings.dsn.get_secret_value(),
+            gateway=settings.slot,
+            table=self.table,
+            keys=self.keys,
+            shipper=self.shipper,
+            in_flight=self.in_flight.by_version,
+        )
+        self.log.on_attempt += [self.metrics.observe, self._watch]
+        self.deadlines = Deadlines()
+        self._dialects = _dialects(settings)
+        self._fastapi: FastAPI = make_fastapi(self)
+        self._hot: HotPath | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI."""
+        if scope["type"] == "http":
+            dialect = self._dialects.get(scope["path"])
+            if dialect is not None and scope["method"] == "POST" and self._hot is not None:
+                await Exchange(self._hot, dialect, scope, receive, send).run()
+                return
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        await self._fastapi(scope, receive, send)
+
+    async def start(self) -> None:
+        """Open the session and begin the background work; waits for nobody."""
+        settings = self.settings
+        upstream = Upstream(
+            connect_timeout=settings.connect_timeout, answer_limit=settings.answer_limit
+        )
+        journal = Journal(
+            gateway=settings.slot,
+            log=self.log,
+            in_flight=self.in_flight,
+            keep_text=_keeper(settings),
+        )
+        shadows = Shadows(
+            journal,
+            upstream,
+            concurrency=settings.shadow_concurrency,
+            timeout=settings.total_timeout,
+            is_fenced=self.is_fenced,
+        )
+        self._hot = HotPath(
+            settings=settings,
+            table=self.table,
+            keys=self.keys,
+            guard=self.guard,
+            heard=lambda: self.link.heard,
+            journal=journal,
+            upstream=upstream,
+            shadows=shadows,
+            deadlines=self.deadlines,
+            metrics=self.metrics,
+        )
+        self._tasks = [
+            asyncio.create_task(self.deadlines.run(), name="deadlines"),
+            asyncio.create_task(self.link.run(), name="link"),
+            asyncio.create_task(self.log.sync_forever(settings.sync_interval), name="sync"),
+        ]
+
+    async def stop(self) -> None:
+        """After the last answer: copies end, the log is shipped or stays for the next start."""
+        self.draining = True
+        if self._hot is not None:
+            await self._hot.shadows.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.link.leave(self.settings.flush_timeout)
+        if self._hot is not None:
+            await self._hot.upstream.close()
+        self.segments.close()
+
+    def is_fenced(self) -> bool:
+        """PostgreSQL is away for too long: nothing goes to candidates."""
+        return self._hot is None or self._hot.is_fenced()
+
+    def refresh_gauges(self) -> None:
+        """Before the metrics are rendered."""
+        self.metrics.log_pending.set(self.log.appended - self.shipper.shipped)
+        self.metrics.routes_revision.set(self.table.revision)
+        self.metrics.fenced.set(self.is_fenced())
+
+    def now(self) -> float:
+        """The clock of fences and time limits."""
+        return time.monotonic()
+
+    def _watch(self, attempt: Attempt) -> None:
+        """The local guard looks at every ended attempt."""
+        route = self.table.get(attempt.model_name)
+        if route is None or route.guard is None:
+            return
+        tripped = self.guard.observe(route.guard, attempt)
+        if tripped is not None:
+            logger.warning(
+                "guard tripped: nothing more to %s",
+                route.guard.candidate,
+                extra={"model": route.model, "version": route.guard.candidate},
+            )
+            self.link.report(tripped)
+
+    def _routes_changed(self, table: RouteTable) -> None:
+        rollouts = {(r.model, r.guard.rollout_id) for r in table.all() if r.guard is not None}
+        self.guard.keep_only(rollouts)
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        await receive()
+        await self.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        with contextlib.suppress(Exception):
+            await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def create_app(settings: Settings) -> Gateway:
+    """The application of one process."""
+    return Gateway(settings)
+
+
+def _dialects(settings: Settings) -> dict[str, Dialect]:
+    dialects: tuple[Dialect, ...] = (
+        Chat(),
+        Completions(),
+        Forward(),
+        ForwardBatch(settings.batch_limit),
+    )
+    return {dialect.path: dialect for dialect in dialects}
+
+
+def _keeper(settings: Settings) -> Any:
+    limit = settings.log_text_limit if settings.log_text else 0
+
+    def keep(text: str) -> str | None:
+        return text[:limit] if limit and text else None
+
+    return keep

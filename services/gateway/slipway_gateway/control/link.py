@@ -1,0 +1,174 @@
+"""The link to PostgreSQL: routes and keys in, heartbeats, guard trips and the attempts log out.
+
+One loop a second does all of it, and NOTIFY wakes it at once. PostgreSQL may be away at any time,
+from the start on: the loop tries again, requests never wait for it. ``heard`` is when it last
+answered; the fence (routing.is_fenced) goes by that. A change is therefore applied within a second
+even when its NOTIFY is lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from slipway_contracts.route import CHANNEL_KEYS, CHANNEL_ROUTES, GuardTrip, Heartbeat
+from slipway_gateway.attempts.shipper import Shipper
+from slipway_gateway.control.table import RouteTable
+from slipway_gateway.guard import Tripped
+from slipway_gateway.tenants.keys import Keys
+from slipway_store import routes as store
+from slipway_store.attempts import ensure_partitions
+from slipway_store.connect import Listener, Pool, open_pool
+from slipway_store.keys import load_keys
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PERIOD = 1.0
+TIMEOUT = 5.0
+RETRY = 0.5
+KEYS_PERIOD = 5.0
+PARTITION_PERIOD = 6 * 3600.0
+
+
+class Link:
+    """Start it with ``run``; everything else is read from memory."""
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        gateway: str,
+        table: RouteTable,
+        keys: Keys,
+        shipper: Shipper,
+        in_flight: Callable[[], dict[str, int]],
+    ) -> None:
+        self._dsn = dsn
+        self._gateway = gateway
+        self._table = table
+        self._keys = keys
+        self._shipper = shipper
+        self._in_flight = in_flight
+        self._trips: list[GuardTrip] = []
+        self._wake = asyncio.Event()
+        self._keys_changed = True
+        self._keys_due = float("-inf")
+        self._partitions_due = float("-inf")
+        self.pool: Pool | None = None
+        self.heard = float("-inf")
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with Listener(
+            self._dsn, (CHANNEL_ROUTES, CHANNEL_KEYS), self._notified, on_connect=self._reconnected
+        ):
+            pool = await self._connect()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._shipper.run(pool), name="shipper")
+                tasks.create_task(self._beat_forever(pool), name="heartbeat")
+
+    async def leave(self, timeout: float) -> None:
+        """At exit: ship what is left and take the heartbeat away, as far as PostgreSQL lets us."""
+        if self.pool is None:
+            return
+        try:
+            async with asyncio.timeout(timeout):
+                await self._shipper.ship_all(self.pool)
+                await store.remove_heartbeat(self.pool, self._gateway)
+                await self.pool.close()
+        except Exception as error:
+            logger.warning("the rest of the log waits for the next start: %r", error)
+            self.pool.terminate()
+
+    def report(self, tripped: Tripped) -> None:
+        """Tell the operator of a trip, as soon as PostgreSQL listens."""
+        trip = GuardTrip(
+            model=tripped.model,
+            rollout_id=tripped.rollout_id,
+            gateway=self._gateway,
+            candidate_requests=tripped.candidate_requests,
+            candidate_bad=tripped.candidate_bad,
+            at=datetime.now(UTC),
+        )
+        self._trips.append(trip)
+        self._wake.set()
+
+    async def _connect(self) -> Pool:
+        while True:
+            try:
+                self.pool = await open_pool(self._dsn, min_size=1, max_size=4)
+            except Exception as error:
+                logger.warning("PostgreSQL is away, serving without it: %r", error)
+                await asyncio.sleep(RETRY)
+            else:
+                return self.pool
+
+    async def _beat_forever(self, pool: Pool) -> None:
+        failing = False
+        while True:
+            self._wake.clear()
+            began = time.monotonic()
+            try:
+                await self._beat(pool)
+            except Exception as error:
+                if not failing:
+                    logger.warning("PostgreSQL does not answer: %r", error)
+                failing = True
+                await asyncio.sleep(RETRY)
+                continue
+            if failing:
+                logger.info("PostgreSQL answers again")
+            failing = False
+            # What was heard is as old as the question.
+            self.heard = began
+            self._keys.confirm(began)
+            try:
+                async with asyncio.timeout(PERIOD):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _beat(self, pool: Pool) -> None:
+        if self._table.apply(await _within(store.read_routes(pool))):
+            logger.info("routes applied", extra={"revision": self._table.revision})
+            await asyncio.to_thread(self._table.save)
+        if self._keys_changed or time.monotonic() >= self._keys_due:
+            self._keys_changed = False
+            self._keys_due = float("-inf")
+            asked = time.monotonic()
+            self._keys.replace(await _within(load_keys(pool)), asked)
+            self._keys_due = asked + KEYS_PERIOD
+        while self._trips:
+            await _within(store.trip_guard(pool, self._trips[0]))
+            self._trips.pop(0)
+        beat = Heartbeat(
+            gateway=self._gateway,
+            revision=self._table.revision,
+            watermark=self._shipper.watermark,
+            at=datetime.now(UTC),
+            in_flight=self._in_flight(),
+        )
+        await _within(store.heartbeat(pool, beat))
+        if time.monotonic() >= self._partitions_due:
+            await _within(ensure_partitions(pool))
+            self._partitions_due = time.monotonic() + PARTITION_PERIOD
+
+    def _notified(self, channel: str, payload: str) -> None:
+        self._keys_changed = self._keys_changed or channel == CHANNEL_KEYS
+        self._wake.set()
+
+    def _reconnected(self) -> None:
+        # What changed while nobody listened was not told.
+        self._keys_changed = True
+        self._wake.set()
+
+
+async def _within(call: Awaitable[T]) -> T:
+    async with asyncio.timeout(TIMEOUT):
+        return await call

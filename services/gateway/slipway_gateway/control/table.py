@@ -1,0 +1,80 @@
+"""The routes that this process applies, in memory and as the last copy on disk.
+
+Swapped whole: a request sees one state of the world. The copy lets a gateway that starts without
+PostgreSQL serve what it served before. Knows no database.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import orjson
+
+from slipway_contracts.model import Task
+from slipway_contracts.route import ModelRoute
+
+logger = logging.getLogger(__name__)
+
+
+class RouteTable:
+    """By public name. ``on_change`` runs after each swap."""
+
+    def __init__(self, copy: Path) -> None:
+        self._copy = copy
+        self._routes: dict[str, ModelRoute] = {}
+        self.revision = 0
+        self.loaded = False
+        self.on_change: list[Callable[[RouteTable], None]] = []
+
+    def get(self, model: str) -> ModelRoute | None:
+        """The route of a public name."""
+        return self._routes.get(model)
+
+    def default(self, task: Task) -> ModelRoute | None:
+        """The Model that answers the legacy routes of a task: the one marked so, or the only."""
+        of_task = [route for route in self._routes.values() if route.task is task]
+        marked = [route for route in of_task if route.default]
+        if marked:
+            return marked[0]
+        return of_task[0] if len(of_task) == 1 else None
+
+    def all(self) -> list[ModelRoute]:
+        """Every route, by name."""
+        return sorted(self._routes.values(), key=lambda route: route.model)
+
+    def apply(self, routes: Iterable[ModelRoute]) -> bool:
+        """Swap in a whole new set; False when nothing differs."""
+        fresh = {route.model: route for route in routes}
+        changed = fresh != self._routes or not self.loaded
+        self._routes = fresh
+        self.revision = max([self.revision, *(route.revision for route in fresh.values())])
+        self.loaded = True
+        if changed:
+            for observe in self.on_change:
+                observe(self)
+        return changed
+
+    def save(self) -> None:
+        """Write the copy, whole or not at all."""
+        body = orjson.dumps([route.model_dump(mode="json", by_alias=True) for route in self.all()])
+        fresh = self._copy.with_suffix(".new")
+        try:
+            fresh.write_bytes(body)
+            os.replace(fresh, self._copy)  # noqa: PTH105
+        except OSError as error:
+            logger.error("the copy of the routes cannot be written: %s", error)
+
+    def load(self) -> bool:
+        """Apply the copy, if there is a readable one."""
+        try:
+            body = orjson.loads(self._copy.read_bytes())
+            self.apply([ModelRoute.model_validate(item) for item in body])
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError) as error:
+            logger.error("the copy of the routes cannot be read: %s", error)
+            return False
+        return True

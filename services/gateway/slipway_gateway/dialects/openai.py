@@ -1,0 +1,169 @@
+"""OpenAI's ``chat/completions`` and ``completions``: the engine's own language.
+
+Bodies and answers pass byte for byte. The one exception is a Model with a system prompt of its
+own: it is put in front of a chat that has none. Only the fields that routing and the log need are
+looked at; everything else is for the engine to accept or refuse.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from slipway_contracts.model import GenerationDefaults
+from slipway_contracts.route import ModelRoute
+from slipway_gateway.ask import Ask
+from slipway_gateway.dialects.base import Reply, read_object
+from slipway_gateway.errors import BackendError, GatewayError, SchemaViolation
+from slipway_gateway.render import openai_error
+
+_SYSTEM = ("system", "developer")
+
+
+class _OpenAI:
+    """What both routes share: answers untouched, errors in OpenAI's shape."""
+
+    path = ""
+
+    def upstream_body(self, ask: Ask, route: ModelRoute) -> bytes:
+        return ask.body
+
+    def whole(self, reply: Reply) -> tuple[int, bytes]:
+        if reply.status < 500 or _is_openai_error(reply.body):
+            return reply.status, reply.body
+        # What the backend said is kept, in a shape that OpenAI's clients can read.
+        said = reply.body[:500].decode("utf-8", "replace").strip()
+        error = BackendError(f"the backend answered {reply.status}: {said}")
+        return reply.status, openai_error(error, reply.request_id)
+
+    def failure(self, error: GatewayError, request_id: str) -> tuple[int, bytes]:
+        # OpenAI knows no 422.
+        status = 400 if isinstance(error, SchemaViolation) else error.status
+        return status, openai_error(error, request_id)
+
+
+class Chat(_OpenAI):
+    """``POST /v1/chat/completions``."""
+
+    path = "/v1/chat/completions"
+
+    def parse(self, body: bytes, defaults: GenerationDefaults) -> Ask:
+        fields = read_object(body)
+        messages = fields.get("messages")
+        if not isinstance(messages, list) or not messages:
+            raise SchemaViolation("messages must be a non-empty list", param="messages")
+        system, first, last = _read_messages(messages)
+        limits = (fields.get("max_tokens"), fields.get("max_completion_tokens"))
+        return Ask(
+            **_common(fields),
+            path=self.path,
+            body=body,
+            text=last,
+            system=system,
+            first=first,
+            judge_truncation=limits == (None, None),
+            wants_json=_wants_json(fields.get("response_format")),
+        )
+
+    def upstream_body(self, ask: Ask, route: ModelRoute) -> bytes:
+        if not route.system_prompt or ask.system:
+            return ask.body
+        fields = read_object(ask.body)
+        if any(_role(message) in _SYSTEM for message in fields["messages"]):
+            return ask.body
+        prompt = {"role": "system", "content": route.system_prompt}
+        fields["messages"] = [prompt, *fields["messages"]]
+        return orjson.dumps(fields)
+
+
+class Completions(_OpenAI):
+    """``POST /v1/completions``. Without a limit the API's own of 16 tokens holds, so an answer cut
+    by length says nothing about the version."""
+
+    path = "/v1/completions"
+
+    def parse(self, body: bytes, defaults: GenerationDefaults) -> Ask:
+        fields = read_object(body)
+        if "prompt" not in fields:
+            raise SchemaViolation("prompt is required", param="prompt")
+        text = _prompt_text(fields["prompt"])
+        return Ask(
+            **_common(fields),
+            path=self.path,
+            body=body,
+            text=text,
+            first=text,
+            wants_json=_wants_json(fields.get("response_format")),
+        )
+
+
+def _is_openai_error(body: bytes) -> bool:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(answer, dict) and isinstance(answer.get("error"), dict)
+
+
+def _common(fields: dict[str, Any]) -> dict[str, Any]:
+    model = fields.get("model")
+    if not isinstance(model, str) or not model:
+        raise SchemaViolation("model must name a Model; see /v1/models", param="model")
+    stream = fields.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        raise SchemaViolation("stream must be true or false", param="stream")
+    conversation = fields.get("previous_response_id") or fields.get("prompt_cache_key")
+    user = fields.get("user")
+    return {
+        "model": model,
+        "stream": bool(stream),
+        "conversation": conversation if isinstance(conversation, str) else None,
+        "user": user if isinstance(user, str) and user else None,
+    }
+
+
+def _read_messages(messages: list[Any]) -> tuple[str, str, str]:
+    """(system prompt, first user message, last message), as text."""
+    system, first = "", ""
+    for message in messages:
+        role = _role(message)
+        if role in _SYSTEM:
+            system += _content_text(message.get("content"))
+        elif role == "user":
+            first = _content_text(message.get("content"))
+            break
+    last = messages[-1]
+    return system, first, _content_text(last.get("content"))
+
+
+def _role(message: Any) -> object:
+    if not isinstance(message, dict):
+        raise SchemaViolation("every message must be an object", param="messages")
+    return message.get("role")
+
+
+def _content_text(content: object) -> str:
+    """A message's text; parts that are not text (images) stand for themselves."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts = []
+    for part in content:
+        text = part.get("text") if isinstance(part, dict) else None
+        texts.append(text if isinstance(text, str) else orjson.dumps(part).decode())
+    return "\n".join(texts)
+
+
+def _prompt_text(prompt: object) -> str:
+    if isinstance(prompt, str):
+        return prompt
+    if isinstance(prompt, list) and all(isinstance(part, str) for part in prompt):
+        return "\n".join(prompt)
+    return orjson.dumps(prompt).decode()
+
+
+def _wants_json(response_format: object) -> bool:
+    kind = response_format.get("type") if isinstance(response_format, dict) else None
+    return kind in ("json_object", "json_schema")

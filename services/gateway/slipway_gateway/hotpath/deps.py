@@ -1,0 +1,52 @@
+"""What every exchange of the process shares. Made once, by the composition root."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from slipway_contracts.model import GenerationDefaults
+from slipway_contracts.route import BackendRoute, ModelRoute
+from slipway_gateway import routing
+from slipway_gateway.control.table import RouteTable
+from slipway_gateway.guard import Guard
+from slipway_gateway.hotpath.deadlines import Deadlines
+from slipway_gateway.hotpath.record import Journal
+from slipway_gateway.hotpath.shadow import Shadows
+from slipway_gateway.hotpath.upstream import Upstream
+from slipway_gateway.metrics import Metrics
+from slipway_gateway.settings import Settings
+from slipway_gateway.tenants.keys import Keys
+
+_DEFAULTS = GenerationDefaults()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HotPath:
+    """``heard``: monotonic seconds of PostgreSQL's last answer."""
+
+    settings: Settings
+    table: RouteTable
+    keys: Keys
+    guard: Guard
+    heard: Callable[[], float]
+    journal: Journal
+    upstream: Upstream
+    shadows: Shadows
+    deadlines: Deadlines
+    metrics: Metrics
+
+    def is_fenced(self) -> bool:
+        """PostgreSQL is away for too long: nothing goes to candidates."""
+        return routing.is_fenced(time.monotonic(), self.heard())
+
+    def choose(self, route: ModelRoute, unit: str) -> BackendRoute | None:
+        """The backend of this unit, now."""
+        guard = route.guard
+        tripped = guard is not None and self.guard.is_tripped(route.model, guard.rollout_id)
+        return routing.choose(route, unit, fenced=self.is_fenced(), tripped=tripped)
+
+    def defaults(self, route: ModelRoute | None) -> GenerationDefaults:
+        """What fills the gaps of a legacy request."""
+        return _DEFAULTS if route is None else route.generation_defaults

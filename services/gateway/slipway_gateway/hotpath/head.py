@@ -1,0 +1,75 @@
+"""What the exchange needs of a request's head, read once from the ASGI scope.
+
+A header that decides something (who calls, which conversation, how long) may come only once: with
+two, the gateway and the next hop could each believe another one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from slipway_contracts.names import HEADER_CONVERSATION, HEADER_REQUEST_ID, HEADER_USER
+from slipway_gateway.errors import BadRequest
+
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ONCE = {
+    name.encode(): field
+    for name, field in (
+        ("authorization", "authorization"),
+        (HEADER_CONVERSATION, "conversation"),
+        (HEADER_USER, "user"),
+        (HEADER_REQUEST_ID, "request_id"),
+        ("content-length", "content_length"),
+        ("content-type", "content_type"),
+        ("content-encoding", "content_encoding"),
+        ("traceparent", "traceparent"),
+    )
+}
+_VALUE_LIMIT = 512
+
+
+@dataclass(slots=True)
+class Head:
+    """The decisive headers; None where absent. ``repeated`` names the first that came twice."""
+
+    authorization: str | None = None
+    conversation: str | None = None
+    user: str | None = None
+    request_id: str | None = None
+    content_length: str | None = None
+    content_type: str | None = None
+    content_encoding: str | None = None
+    traceparent: str | None = None
+    repeated: str | None = None
+
+    def check(self) -> None:
+        """Raises BadRequest."""
+        if self.repeated is not None:
+            raise BadRequest(f"the header {self.repeated} came twice; send it once")
+        for name in ("conversation", "user"):
+            if len(getattr(self, name) or "") > _VALUE_LIMIT:
+                raise BadRequest(f"the {name} id is longer than {_VALUE_LIMIT} characters")
+
+
+def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
+    """ASGI headers → the decisive ones. Never raises; ``check`` does."""
+    head = Head()
+    for name, value in headers:
+        field = _ONCE.get(name)
+        if field is None:
+            continue
+        if getattr(head, field) is not None:
+            head.repeated = head.repeated or name.decode()
+        setattr(head, field, value.decode("latin-1").strip())
+    return head
+
+
+def request_id_of(head: Head) -> str:
+    """The client's own id where it is a sane one, else a new one: 32 hex digits."""
+    given = head.request_id
+    if given is not None and _ID.fullmatch(given):
+        return given
+    return os.urandom(16).hex()

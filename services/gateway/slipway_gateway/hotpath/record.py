@@ -1,0 +1,131 @@
+"""An attempt that has not ended: what the log row will say, gathered while the answer flows.
+
+``close`` makes the row, exactly once, and puts it into the log. It is called before the answer's
+last byte goes out. Knows no socket.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from slipway_contracts.attempt import Attempt, Overdue
+from slipway_contracts.route import ModelRoute
+from slipway_gateway.ask import Ask
+from slipway_gateway.attempts.log import AttemptLog
+from slipway_gateway.metrics import InFlight
+from slipway_gateway.outcome import Events, Observed
+from slipway_gateway.tenants.keys import Caller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journal:
+    """Where attempts are written, and what every row of this process shares."""
+
+    gateway: str
+    log: AttemptLog
+    in_flight: InFlight
+    keep_text: Callable[[str], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What all attempts at one request share. ``path`` is the dispatched route."""
+
+    request_id: str
+    path: str
+    ask: Ask
+    route: ModelRoute
+    unit_hash: str
+    caller: Caller
+
+
+class Record:
+    """One attempt at one version."""
+
+    def __init__(
+        self, journal: Journal, subject: Subject, *, version: str, number: int, shadow: bool = False
+    ) -> None:
+        self._journal = journal
+        self._subject = subject
+        self.version = version
+        self.number = number
+        self.shadow = shadow
+        self.overdue = False
+        self.closed = False
+        self.began = time.monotonic()
+        self.started_at = journal.log.clock.now()
+        journal.in_flight.enter(subject.route.model, version)
+
+    def millis(self) -> float:
+        """Since the attempt began."""
+        return (time.monotonic() - self.began) * 1000
+
+    def mark_overdue(self) -> None:
+        """No first byte in time: slow already now, not when it ends."""
+        self.overdue = True
+        subject = self._subject
+        self._journal.log.append(
+            Overdue(
+                request_id=subject.request_id,
+                attempt=self.number,
+                timestamp=self._journal.log.clock.now(),
+                started_at=self.started_at,
+                model_name=subject.route.model,
+                version=self.version,
+                unit_hash=subject.unit_hash,
+            )
+        )
+
+    def close(
+        self,
+        status: int,
+        events: Events,
+        seen: Observed,
+        *,
+        client_gone: bool = False,
+        message: str | None = None,
+    ) -> None:
+        """The attempt ended: one row. A second call does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        subject, journal, ask = self._subject, self._journal, self._subject.ask
+        journal.in_flight.leave(subject.route.model, self.version)
+        ttft = None if seen.first_content is None else (seen.first_content - self.began) * 1000
+        token = seen.token_seconds()
+        row = Attempt(
+            request_id=subject.request_id,
+            attempt=self.number,
+            timestamp=journal.log.clock.now(),
+            started_at=self.started_at,
+            gateway=journal.gateway,
+            route=subject.path,
+            model_name=subject.route.model,
+            version=self.version,
+            routes_revision=subject.route.revision,
+            unit_hash=subject.unit_hash,
+            tenant=subject.caller.tenant,
+            key_id=subject.caller.key_id,
+            status=status,
+            stream=ask.stream,
+            shadow=self.shadow,
+            error=events.error,
+            refused=events.refused,
+            empty=events.empty,
+            truncated=events.truncated,
+            schema_invalid=events.schema_invalid,
+            overdue=self.overdue,
+            client_gone=client_gone,
+            input_text=journal.keep_text(ask.text),
+            output_text=journal.keep_text("".join(seen.text)),
+            processing_time_ms=self.millis(),
+            ttft_ms=ttft,
+            token_ms=None if token is None else token * 1000,
+            prompt_tokens=seen.prompt_tokens,
+            completion_tokens=seen.completion_tokens,
+            finish_reason=seen.finish_reason,
+            message=message or seen.error,
+        )
+        journal.log.append(row)

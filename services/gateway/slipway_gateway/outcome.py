@@ -1,0 +1,92 @@
+"""An answer → the events that the log row carries. Pure; the definitions of VERDICTS.md.
+
+``Observed`` is what was read beside the relay, from a whole answer or a stream; ``judge`` turns it
+into flags. ``None`` means that the metric does not apply to this attempt.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import orjson
+
+from slipway_gateway.ask import Ask
+
+# What the engine says when the version's own context is too small: vLLM's messages, OpenAI's code.
+_CONTEXT = re.compile(
+    rb"context[ _]length|context_length_exceeded|maximum model length|max_model_len", re.IGNORECASE
+)
+
+
+@dataclass(slots=True)
+class Observed:
+    """What an answer showed. Times are monotonic seconds of its first and last content."""
+
+    text: list[str] = field(default_factory=list)
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    first_content: float | None = None
+    last_content: float | None = None
+    content_events: int = 0
+    tool_calls: bool = False
+    error: str | None = None
+    done: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """The stream said that it ended: a finish reason or the end marker."""
+        return self.done or self.finish_reason is not None
+
+    def token_seconds(self) -> float | None:
+        """Mean seconds between two pieces of content; None with fewer than two."""
+        if self.first_content is None or self.last_content is None or self.content_events < 2:
+            return None
+        return (self.last_content - self.first_content) / (self.content_events - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """The bad events of one attempt."""
+
+    error: bool = False
+    refused: bool = False
+    empty: bool | None = None
+    truncated: bool | None = None
+    schema_invalid: bool | None = None
+
+
+def judge(ask: Ask, status: int, seen: Observed, *, broken: bool, body: bytes = b"") -> Events:
+    """Events of an attempt that ended. ``broken``: it did not end as an answer ends."""
+    if broken or status >= 500 or seen.error is not None:
+        return Events(error=True)
+    if status >= 400:
+        return Events(refused=is_refusal(status, body))
+    if status >= 300:
+        return Events(error=True)
+    text = "".join(seen.text)
+    return Events(
+        empty=not text.strip() and not seen.tool_calls,
+        truncated=seen.finish_reason == "length" if ask.judge_truncation else None,
+        schema_invalid=not _is_json(text) if ask.wants_json else None,
+    )
+
+
+def is_refusal(status: int, body: bytes) -> bool:
+    """A 4xx that depends on the version: another version might have answered.
+
+    Its context limit; its name, key or load (401, 403, 404, 429: the gateway has checked the
+    client's own). Any other 4xx is the client's mistake and says nothing about the version.
+    """
+    if status in (401, 403, 404, 408, 413, 429):
+        return True
+    return status in (400, 422) and _CONTEXT.search(body) is not None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True

@@ -1,0 +1,30 @@
+"""The one renderer of the OpenAI error shape.
+
+Every error under ``/v1``, whole or inside a stream, has this form and carries the request id, so
+that a client's report finds its log row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from slipway_gateway.errors import GatewayError
+
+
+def openai_error(error: GatewayError, request_id: str) -> bytes:
+    """``{"error": {message, type, param, code, request_id}}``."""
+    body: dict[str, Any] = {
+        "message": error.message,
+        "type": error.kind,
+        "param": error.param,
+        "code": error.code,
+        "request_id": request_id,
+    }
+    return orjson.dumps({"error": body})
+
+
+def sse_error(error: GatewayError, request_id: str) -> bytes:
+    """The same as one server-sent event, which ends a broken stream."""
+    return b"data: " + openai_error(error, request_id) + b"\n\n"

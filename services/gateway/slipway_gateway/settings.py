@@ -1,0 +1,98 @@
+"""Everything that can be set about one gateway process, read from ``SLIPWAY_GATEWAY_*``.
+
+The only place that looks at the environment. Times are seconds, sizes bytes. Unknown names are
+refused by ``reject_unknown`` so that a typo does not silently keep a default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "SLIPWAY_GATEWAY_"
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseSettings):
+    """One process's settings; see each field."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
+
+    dsn: SecretStr = Field(description="PostgreSQL of routes, keys and the attempts log")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    slot: str = Field(
+        default="0",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
+        description="this process's name among its siblings; the same slot replays the same log",
+    )
+    state_dir: Path = Field(
+        default=Path("~/.slipway/gateway"),
+        description="the slot's folder below it keeps the log segments and the last routes",
+    )
+
+    keyless_loopback: bool = Field(
+        default=True, description="calls from this machine need no key; set false in a cluster"
+    )
+    keys_ttl: Seconds = Field(
+        default=3600, description="known keys are accepted this long without PostgreSQL"
+    )
+
+    body_limit: int = Field(default=8 * 1024 * 1024, ge=1024)
+    header_limit: int = Field(default=32 * 1024, ge=1024, description="all header bytes together")
+    header_count_limit: int = Field(default=100, ge=10)
+    header_timeout: Seconds = Field(default=10, description="for the whole request head")
+    body_timeout: Seconds = Field(default=30, description="for the whole request body")
+    client_timeout: Seconds = Field(default=60, description="a client that stops reading is cut")
+
+    connect_timeout: Seconds = 2
+    first_byte_timeout: Seconds = Field(default=300, description="until the engine's first byte")
+    idle_timeout: Seconds = Field(default=60, description="between two chunks of a stream")
+    total_timeout: Seconds = Field(default=900, description="for one whole attempt")
+    answer_limit: int = Field(
+        default=64 * 1024 * 1024, ge=1024, description="a whole answer that is not a stream"
+    )
+
+    shadow_concurrency: int = Field(default=8, ge=0, description="copies beyond this are dropped")
+    batch_limit: int = Field(default=64, ge=1, description="texts in one /forward_batch")
+
+    log_text: bool = Field(default=True, description="keep prompts and answers in request_logs")
+    log_text_limit: int = Field(default=16_384, ge=0, description="characters kept of each")
+    ship_interval: Seconds = 0.15
+    sync_interval: Seconds = Field(default=1, description="between two fsyncs of the segment")
+    segment_limit: int = Field(default=16 * 1024 * 1024, ge=4096)
+    batch_rows: int = Field(default=500, ge=1, description="rows shipped in one transaction")
+
+    drain_delay: float = Field(
+        default=0, ge=0, description="not ready, still accepting: until the balancer has noticed"
+    )
+    shutdown_grace: Seconds = Field(default=60, description="for streams to finish after SIGTERM")
+    flush_timeout: Seconds = Field(default=5, description="for the log's last batch at exit")
+
+    @property
+    def slot_dir(self) -> Path:
+        """Where this slot keeps its files."""
+        return self.state_dir.expanduser() / self.slot
+
+    def redacted(self) -> dict[str, Any]:
+        """For the log line at start."""
+        return self.model_dump(mode="json")
+
+
+def load_settings() -> Settings:
+    """From the environment. Raises ValueError that names the setting."""
+    reject_unknown(os.environ)
+    return Settings()
+
+
+def reject_unknown(environ: Mapping[str, str]) -> None:
+    """Raise ValueError for a ``SLIPWAY_GATEWAY_`` name that no field has."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    wrong = sorted(n for n in map(str.upper, environ) if n.startswith(PREFIX) and n not in known)
+    if wrong:
+        raise ValueError(f"unknown setting {', '.join(wrong)}; known: {', '.join(sorted(known))}")
