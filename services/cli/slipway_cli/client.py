@@ -54,10 +54,21 @@ class EventReader(Protocol):
     ) -> Sequence[Event]: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveTraffic:
+    """A version's last hour. ``bad`` are errors; 0 requests means that nothing is known."""
+
+    requests: int
+    requests_per_second: float
+    bad: int
+
+
 class EvidenceReader(Protocol):
     """What a version was judged on."""
 
     async def latest(self, model: str, version: str) -> Measurement | None: ...
+
+    async def last_hour(self, model: str, version: str) -> LiveTraffic: ...
 
 
 class KeyRegistry(Protocol):

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from slipway_cli.client import Session
+from slipway_cli.client import LiveTraffic, Session
 from slipway_cli.errors import Conflict, InvalidInput, NotFound, NotRunning
 from slipway_cli.local.layout import Layout
 from slipway_cli.resources import Kind, Resource, parse_resource
 from slipway_cli.settings import require_state
 from slipway_contracts.names import FINALIZER
 from slipway_store import errors as store
-from slipway_store import events, keys, measurements
+from slipway_store import events, keys, measurements, traffic
 from slipway_store.connect import Pool, open_pool
 from slipway_store.events import Event
 from slipway_store.keys import KeyRecord
@@ -147,6 +147,19 @@ class PostgresEvidence:
     async def latest(self, model: str, version: str) -> Measurement | None:
         with _translated():
             return await measurements.latest(self.pool, model, version)
+
+    async def last_hour(self, model: str, version: str) -> LiveTraffic:
+        now = datetime.now(UTC)
+        with _translated():
+            base = await traffic.baseline(self.pool, model=model, version=version, now=now)
+            totals = await traffic.summary(
+                self.pool, model=model, version=version, since=now - traffic.BASELINE_WINDOW
+            )
+        return LiveTraffic(
+            requests=base.requests,
+            requests_per_second=base.requests_per_second,
+            bad=totals.errors,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,8 @@ def _sentence(detail: ErrorDetails, model: type[BaseModel], path: Path) -> str:
     if kind in {"string_too_long", "too_long"}:
         return f"is too long: at most {context['max_length']} {_unit(kind)}"
     if kind in {"string_too_short", "too_short"}:
-        return f"needs at least {context['min_length']} {_unit(kind)}"
+        least = context["min_length"]
+        return "must not be empty" if least == 1 else f"needs at least {least} {_unit(kind)}"
     return _wrong_type(kind, got) or f"{detail['msg'][0].lower()}{detail['msg'][1:]}; {got}"
 
 
@@ -113,7 +114,7 @@ def _camel(name: str) -> str:
 def _choice(expected: str, given: object, got: str) -> str:
     options = [part.strip("'") for part in expected.replace(" or ", ", ").split(", ")]
     if isinstance(given, bool):
-        return f"must be one of {', '.join(options)}; quote it: YAML reads bare on and off as {got}"
+        return f"must be one of {', '.join(options)}; quote it: YAML takes a bare on for true"
     return f"must be {'one of ' if len(options) > 1 else ''}{', '.join(options)}; {got}"
 
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from slipway_cli.gateway import Answer, Ask, stream_chat
 from slipway_cli.options import ModelArgument
 from slipway_cli.settings import ClientSettings, require_state
 from slipway_cli.shell import shell_of
@@ -74,6 +73,9 @@ class Conversation:
 
     async def say(self, text: str) -> None:
         """Send one message and print the answer as it comes."""
+        # An HTTP client takes a quarter of a second to import; no other verb waits for it.
+        from slipway_cli.gateway import Answer, Ask, stream_chat
+
         messages = [*self._messages, {"role": "user", "content": text}]
         ask = Ask(
             model=self._model,

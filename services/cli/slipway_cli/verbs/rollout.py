@@ -14,6 +14,7 @@ from slipway_cli.options import TargetArgument
 from slipway_cli.render import NONE, age, table
 from slipway_cli.resources import Kind, label
 from slipway_cli.shell import shell_of
+from slipway_cli.verbs.simulate import simulate
 from slipway_contracts.model import Model
 from slipway_contracts.model_version import ModelVersion
 from slipway_store.measurements import Measurement
@@ -23,6 +24,7 @@ def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(no_args_is_help=True, help="Rollouts: state and forecast.")
     group.command("status")(status)
+    group.command("simulate")(simulate)
     app.add_typer(group, name="rollout")
 
 
