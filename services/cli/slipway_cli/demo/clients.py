@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import subprocess
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-import psutil
 
 from slipway_cli.demo.answers import complaint
 from slipway_cli.demo.cast import MODEL
 from slipway_cli.demo.context import DemoError
-from slipway_cli.local.process import ProcessPlan, ProcessRecord, start
 
-RATE = 7.0
 MOST_SECONDS = 1500.0
 STOP_SECONDS = 90.0
 FIRST_QUESTION = "What is a kludge?"
@@ -32,34 +28,37 @@ class Clients:
     url: str
     ledger: Path
     log: Path
-    rate: float = RATE
-    _record: ProcessRecord | None = None
+    rate: float
+    _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Begin; the ledger of an earlier run is replaced."""
         self.ledger.unlink(missing_ok=True)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
         argv = [
             sys.executable, "-m", "slipway_cli.demo.traffic",
             "--url", self.url, "--ledger", str(self.ledger), "--model", MODEL,
             "--rate", str(self.rate), "--max-seconds", str(MOST_SECONDS),
         ]  # fmt: skip
-        self._record = start(ProcessPlan(name="traffic", argv=argv, env={}, log=self.log))
+        with self.log.open("ab") as log:
+            # In a session of its own: Ctrl-C reaches the story, which ends the clients in order.
+            self._process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
 
     def require_alive(self) -> None:
         """Raises DemoError when the clients ended by themselves."""
-        if self._record is not None and self._record.living() is None:
+        if self._process is not None and self._process.poll() is not None:
             raise DemoError(f"the clients ended by themselves; see {self.log}")
 
     async def stop(self) -> None:
         """SIGTERM, then wait until every answer under way is booked. Safe to call twice."""
-        record, self._record = self._record, None
-        process = record.living() if record is not None else None
-        if record is None or process is None:
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
             return
-        with suppress(psutil.NoSuchProcess):
-            process.send_signal(signal.SIGTERM)
+        process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
-        while record.living() is not None:
+        while process.poll() is None:
             if time.monotonic() > deadline:
                 process.kill()
             await asyncio.sleep(0.2)

@@ -13,6 +13,10 @@ from rich.console import Console
 
 from slipway_cli.errors import CliError
 
+# Requests a second: what two engines on two cores answer without queueing, and enough for a
+# decision in about four minutes (100 good answers at 10 %, 250 at 50 %).
+RATE = 7.0
+
 
 class DemoError(CliError):
     """The demo cannot go on; the message says what was waited for and where to look."""
@@ -35,6 +39,7 @@ class DemoContext:
     started_at: float
     console: Console
     dashboard_headers: Mapping[str, str] = field(default_factory=dict)
+    rate: float = RATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

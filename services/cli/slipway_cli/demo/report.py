@@ -73,8 +73,12 @@ def describe(evidence: Evidence, version: ModelVersion) -> dict[str, Any]:
     """One version: how it ended, why, and its weight over time (seconds since the start)."""
     status = version.status
     judged = find_condition(status.conditions, ConditionType.EVALUATION_PASSED)
-    gates = status.evaluation.gates if status.evaluation is not None else ()
-    rollout = status.rollout
+    gates = [
+        gate
+        for evaluation in (status.evaluation, status.probe)
+        if evaluation is not None
+        for gate in evaluation.gates
+    ]
     return {
         "phase": status.phase.value,
         "reason": reason_of(version),
@@ -82,13 +86,16 @@ def describe(evidence: Evidence, version: ModelVersion) -> dict[str, Any]:
         "evaluated": judged is not None and bool(gates),
         "gates": f"{sum(gate.passed for gate in gates)}/{len(gates)}",
         "weights": relative(evidence.timeline.weights_of(version.metadata.name), evidence.made_at),
-        "decided_by": rollout.message if rollout and rollout.decided_by else _gate_message(version),
+        "decided_by": decision_of(version),
     }
 
 
 def reason_of(version: ModelVersion) -> str:
-    """What ended the rollout, else the first condition that is False, else that of Ready."""
+    """How the attempt ended, else what decided the rollout, else the condition that stopped it."""
     status = version.status
+    ending = status.outcome or status.ending
+    if ending is not None:
+        return ending.reason.value
     if status.rollout is not None and status.rollout.decided_by is not None:
         return status.rollout.decided_by.value
     found = [find_condition(status.conditions, kind) for kind in _ORDER]
@@ -98,8 +105,15 @@ def reason_of(version: ModelVersion) -> str:
     return chosen[0].reason.value if chosen else ""
 
 
-def _gate_message(version: ModelVersion) -> str:
-    judged = find_condition(version.status.conditions, ConditionType.EVALUATION_PASSED)
+def decision_of(version: ModelVersion) -> str:
+    """The evidence that decided, in the operator's words; empty while nothing was decided."""
+    status = version.status
+    ending = status.ending or status.outcome
+    if ending is not None and ending.message:
+        return ending.message
+    if status.rollout is not None and status.rollout.decided_by is not None:
+        return status.rollout.message
+    judged = find_condition(status.conditions, ConditionType.EVALUATION_PASSED)
     if judged is None or judged.reason is not Reason.GATE_FAILED:
         return ""
     return judged.message

@@ -140,6 +140,7 @@ def _stage(context: DemoContext, pool: Pool) -> Stage:
             url=context.gateway_url,
             ledger=context.home / "demo" / "ledger.jsonl",
             log=context.home / "logs" / "traffic.log",
+            rate=context.rate,
         ),
         memory=MemorySampler(
             marks=(str(context.home), str(ray_temp_dir(context.home))), roots=(os.getpid(),)
