@@ -29,7 +29,7 @@ class HeadOptions:
 
     ``client_port`` cannot be 0 and its server cannot be switched off, so it is picked by the
     caller. ``niceness`` is that of the engines' processes; Ray's own default of 15 starves them
-    beside any other load. ``token`` turns Ray's token authentication on.
+    beside any other load.
     """
 
     temp_dir: Path
@@ -40,7 +40,6 @@ class HeadOptions:
     gpus: int = 0
     object_store_bytes: int = 200_000_000
     niceness: int = 5
-    token: str = ""
 
 
 def ray_head_command(
@@ -79,9 +78,9 @@ def ray_head_command(
 
 
 def _environment(options: HeadOptions) -> dict[str, str]:
-    auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": options.token}
     return {
-        **(auth if options.token else {"RAY_AUTH_MODE": "disabled"}),
+        # Set in every process or in none; everything listens on loopback, so no token is needed.
+        "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
         # Ray replaces 127.0.0.1 by the machine's address, and its GCS, raylet and workers then
         # listen on every interface, unless it believes that it may not form clusters (as on a Mac).
@@ -117,7 +116,6 @@ def _options(argv: Sequence[str]) -> HeadOptions:
         cpus=values.num_cpus,
         gpus=values.num_gpus,
         niceness=values.niceness,
-        token=os.environ.get("RAY_AUTH_TOKEN", ""),
     )
 
 
