@@ -5,9 +5,10 @@ e-process however broken the candidate is. The guard looks at uncapped requests 
 the candidate's, ≥ 50 % bad, while stable is < 10 % bad (and has answered at all: without a stable
 request nothing says that it is fine). Gateways carry the same rule.
 
-Choice where the design leaves one: it is asked at every tick over the step so far *and* over the
-last minute, so that a good past cannot pay for a bad present. It bounds no error rate: one client
-that always fails and lands on the candidate can trip it (see the rows with clients).
+Choice where the design leaves one: it is asked at every tick over the step so far *and* over its
+last five minutes, so that a good past cannot pay for a bad present. (Over the last minute it would
+catch little more, and one client's retry storm would trip it three times as often.) It bounds no
+error rate: a client that always fails and lands on the candidate can trip it.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slipway_verdicts.grid import Floats
-from slipway_verdicts.restarted import RESTART_TICKS
 from slipway_verdicts.series import Series
 
 MIN_REQUESTS = 20
 CANDIDATE_BAD = 0.5
 STABLE_BAD = 0.1
+WINDOW_TICKS = 60
 
 
 def trips(candidate: tuple[Floats, Floats], stable: tuple[Floats, Floats]) -> NDArray[np.bool_]:
@@ -42,7 +43,7 @@ def tripped(series: Series) -> bool:
 def _in_step(series: Series) -> bool:
     arms = (series.candidate.n, series.candidate.bad, series.stable.n, series.stable.bad)
     sums = np.cumsum(np.vstack(arms), axis=1)
-    start = np.searchsorted(series.tick, series.tick - RESTART_TICKS, side="right")
+    start = np.searchsorted(series.tick, series.tick - WINDOW_TICKS, side="right")
     padded = np.hstack((np.zeros((4, 1)), sums))
-    minute = sums - padded[:, start]
-    return any(bool(trips((w[0], w[1]), (w[2], w[3])).any()) for w in (sums, minute))
+    recent = sums - padded[:, start]
+    return any(bool(trips((w[0], w[1]), (w[2], w[3])).any()) for w in (sums, recent))

@@ -1,8 +1,7 @@
-"""Who raises the weight: Slipway's sequential judgement, and two fixed rules that people know.
+"""Who raises the weight: Slipway's two modes, or a rule to compare with.
 
 Each steers many simulated rollouts at once: it is told a tick's counts and says which rollouts
-ended and which began a new step. The fixed rules look at the success rate of the plan's first
-metric, as the tools they stand for do; they exist to be compared with, nothing else uses them.
+ended and which began a new step. The fixed rules are in ``fixed_rules``.
 """
 
 from __future__ import annotations
@@ -11,15 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from slipway_verdicts import threshold
 from slipway_verdicts.counts import TICK_SECONDS
 from slipway_verdicts.grid import Floats
 from slipway_verdicts.plan import AnalysisPlan
-from slipway_verdicts.running import BAD, CANDIDATE, Bools, RunningJudge
-
-_MINUTE_TICKS = 60 // TICK_SECONDS
-_SUCCESS = 0.99
+from slipway_verdicts.running import RunningJudge
+from slipway_verdicts.sums import BAD, CANDIDATE, Bools, RunningSums
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +35,7 @@ class Policy(Protocol):
     def weights(self) -> Floats: ...
 
     def tick(self, counts: Floats) -> Move:
-        """Counts as ``running`` documents them."""
+        """Counts as ``sums`` documents them."""
         ...
 
     def keep(self, kept: Bools) -> None:
@@ -85,103 +82,74 @@ class SequentialPolicy:
         self._step, self._ticks = self._step[kept], self._ticks[kept]
 
 
-class IntervalRule:
-    """Every minute: success ≥ 99 % raises the weight by 10 up to 50, else a strike; five abort.
+class ThresholdPolicy:
+    """``mode: Threshold`` as ``threshold`` judges it, with the guard.
 
-    A minute without candidate requests does neither.
+    ``metrics``: the names along the counts' axis; a bound on another one is left out.
     """
 
-    _STRIKES = 5
-    _RISE, _TOP = 0.1, 0.5
-
-    def __init__(self, rollouts: int) -> None:
-        self._meter = _Meter(rollouts)
-        self._strikes = np.zeros(rollouts, dtype=np.int64)
-        self._rises = np.ones(rollouts, dtype=np.int64)
+    def __init__(
+        self,
+        plan: AnalysisPlan,
+        rollouts: int,
+        *,
+        metrics: tuple[str, ...],
+        min_step_seconds: float,
+    ) -> None:
+        self._plan = plan.threshold
+        self._bounds = [
+            (metrics.index(b.metric), b) for b in plan.threshold.bounds if b.metric in metrics
+        ]
+        self._sums = RunningSums(rollouts, len(metrics))
+        self._shares = np.array(plan.weights) / 100
+        self._min_ticks = min_step_seconds / TICK_SECONDS
+        self._step, self._ticks = np.zeros((2, rollouts), dtype=np.int64)
+        self._interval = np.zeros((rollouts, len(metrics), 2))
+        self._failures = np.zeros((rollouts, len(metrics)), dtype=np.int64)
+        self._good = np.zeros(rollouts, dtype=bool)
 
     @property
     def weights(self) -> Floats:
         """See ``Policy``."""
-        shares: Floats = np.minimum(self._RISE * self._rises, self._TOP)
+        shares: Floats = self._shares[self._step]
         return shares
 
     def tick(self, counts: Floats) -> Move:
         """See ``Policy``."""
-        good, bad = self._meter.tick(counts)
-        self._strikes += bad
-        self._rises += good
-        return Move(
-            promoted=self._rises * self._RISE > self._TOP + self._RISE / 2,
-            aborted=self._strikes >= self._STRIKES,
-            stepped=good,
-        )
-
-    def keep(self, kept: Bools) -> None:
-        """See ``Policy``."""
-        self._meter.keep(kept)
-        self._strikes, self._rises = self._strikes[kept], self._rises[kept]
-
-
-class StepRule:
-    """20, 40, 60, 80 %, five minutes each; success < 99 % in a minute fails, more than 3 abort.
-
-    Failures add up over the rollout; the measurement at the very end is not waited for.
-    """
-
-    _STEPS, _MINUTES, _FAILURES = 4, 5, 3
-
-    def __init__(self, rollouts: int) -> None:
-        self._meter = _Meter(rollouts)
-        self._failures = np.zeros(rollouts, dtype=np.int64)
-        self._minute = 0
-
-    @property
-    def weights(self) -> Floats:
-        """See ``Policy``."""
-        step = min(self._minute // self._MINUTES, self._STEPS - 1)
-        return np.full(self._failures.size, (step + 1) / (self._STEPS + 1))
-
-    def tick(self, counts: Floats) -> Move:
-        """See ``Policy``."""
-        _, bad = self._meter.tick(counts)
-        minute, self._minute = self._minute, self._meter.minutes
-        ends_step = self._minute > minute and self._minute % self._MINUTES == 0
-        over = self._minute >= self._STEPS * self._MINUTES
-        self._failures += bad & (not over)
-        return Move(
-            promoted=np.full(bad.shape, over),
-            aborted=self._failures > self._FAILURES,
-            stepped=np.full(bad.shape, ends_step),
-        )
-
-    def keep(self, kept: Bools) -> None:
-        """See ``Policy``."""
-        self._meter.keep(kept)
-        self._failures = self._failures[kept]
-
-
-class _Meter:
-    """Success over whole minutes of the first metric: (good, bad) at each minute's last tick."""
-
-    def __init__(self, rollouts: int) -> None:
-        self._sums = np.zeros((rollouts, 2))
-        self._ticks = 0
-
-    @property
-    def minutes(self) -> int:
-        return self._ticks // _MINUTE_TICKS
-
-    def tick(self, counts: Floats) -> tuple[Bools, Bools]:
         self._ticks += 1
-        self._sums += counts[:, 0, CANDIDATE, : BAD + 1]
-        if self._ticks % _MINUTE_TICKS:
-            nothing: NDArray[np.bool_] = np.zeros(len(self._sums), dtype=bool)
-            return nothing, nothing
-        n, bad = self._sums.T
-        measured = n > 0
-        good = measured & (n - bad >= _SUCCESS * n)
-        self._sums = np.zeros_like(self._sums)
-        return good, measured & ~good
+        self._sums.add(counts)
+        self._interval += counts[:, :, CANDIDATE, : BAD + 1]
+        self._close(self._ticks % threshold.interval_ticks(self._plan) == 0)
+        over = (self._failures >= self._plan.failure_limit).any(axis=1)
+        aborted = np.logical_or(over, self._sums.guarded().any(axis=1))
+        passed = self._good & (self._ticks >= self._min_ticks) & ~aborted
+        promoted = passed & (self._step == len(self._shares) - 1)
+        stepped = passed & ~promoted
+        self._enter(stepped)
+        return Move(promoted=promoted, aborted=aborted, stepped=stepped)
+
+    def _close(self, closing: Bools) -> None:
+        """The interval ends in these rollouts: one measurement a bound."""
+        good = np.full(closing.size, bool(self._bounds))
+        for index, bound in self._bounds:
+            n, bad = self._interval[:, index].T
+            measured = threshold.measured(n, self._plan)
+            within = threshold.within(n, bad, bound)
+            self._failures[:, index] += closing & measured & ~within
+            good &= measured & within
+        self._good = np.where(closing, good, self._good)
+        self._interval[closing] = 0
+
+    def _enter(self, stepped: Bools) -> None:
+        self._step = self._step + stepped
+        self._sums.enter_step(stepped)
+        self._ticks[stepped] = 0
+        self._failures[stepped] = 0
+        self._interval[stepped] = 0
+        self._good &= ~stepped
 
     def keep(self, kept: Bools) -> None:
-        self._sums = self._sums[kept]
+        """See ``Policy``."""
+        self._sums.keep(kept)
+        for name in ("_step", "_ticks", "_interval", "_failures", "_good"):
+            setattr(self, name, getattr(self, name)[kept])

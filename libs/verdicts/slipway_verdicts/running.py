@@ -3,9 +3,7 @@
 The same functions as ``judge`` on arrays whose first axis is the rollout, keeping running sums
 instead of whole paths; a test holds it equal to ``judge`` at every tick. Metrics are judged as in
 the sequential mode; gauges and errors do not occur in simulated traffic.
-
-Counts have the shape (rollouts, metrics, 2 arms, 4): candidate then stable; requests, bad events,
-at-risk requests, at-risk bad events.
+Counts have the shape that ``sums`` documents.
 """
 
 from __future__ import annotations
@@ -15,14 +13,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slipway_verdicts import absolute, guard, ratio, restarted, sequential, stable_arm
+from slipway_verdicts import absolute, ratio, restarted, sequential, stable_arm
 from slipway_verdicts.grid import GRID, Floats, log_mean_exp
 from slipway_verdicts.plan import AnalysisPlan, MetricRule
-
-Bools = NDArray[np.bool_]
-CANDIDATE, STABLE = 0, 1
-N, BAD, RISK_N, RISK_BAD = range(4)
-_RING = stable_arm.WINDOW_TICKS + 1
+from slipway_verdicts.sums import (
+    BAD,
+    CANDIDATE,
+    RISK_BAD,
+    RISK_N,
+    STABLE,
+    Bools,
+    N,
+    RunningSums,
+    arms,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,34 +54,28 @@ class RunningJudge:
         self._before = before
         self._minute = -1
         self._tick = -1
+        self._sums = RunningSums(rollouts, metrics)
         self._step = np.zeros(rollouts, dtype=np.int64)
         paths = (rollouts, metrics, GRID.size)
         self._worse, self._bad = np.full(paths, -np.inf), np.full(paths, -np.inf)
         self._relative, self._alone = np.zeros(paths), np.zeros(paths)
         self._highest = np.full((rollouts, metrics), -np.inf)
         self._guarded = np.zeros((rollouts, metrics), dtype=bool)
-        self._sums = np.zeros((rollouts, metrics, 2, 2))
-        self._at_step = np.zeros_like(self._sums)
-        self._ring = np.zeros((_RING, *self._sums.shape))
 
     def keep(self, kept: Bools) -> None:
         """Forget the rollouts that ``kept`` does not pick."""
-        for name in (
-            "_step", "_worse", "_bad", "_relative", "_alone", "_highest", "_guarded", "_sums",
-            "_at_step",
-        ):  # fmt: skip
+        for name in ("_step", "_worse", "_bad", "_relative", "_alone", "_highest", "_guarded"):
             setattr(self, name, getattr(self, name)[kept])
-        self._ring = self._ring[:, kept]
+        self._sums.keep(kept)
         self._before = None if self._before is None else self._before[kept]
 
     def update(self, counts: Floats, *, step: NDArray[np.int64]) -> Verdicts:
         """One closed tick; ``step`` of each rollout, of shape (rollouts,)."""
         self._tick += 1
         self._enter(step)
-        self._sums += counts[..., :2]
-        self._ring[self._tick % _RING] = self._sums
+        self._sums.add(counts)
+        self._guarded |= self._sums.guarded()
         self._fail(counts)
-        self._guard()
         self._pass(counts)
         fail: Bools = ((self._highest >= self._limit) | self._guarded).any(axis=1)
         return Verdicts(
@@ -91,7 +89,7 @@ class RunningJudge:
         new = step != self._step
         self._relative[new] = 0
         self._alone[new] = 0
-        self._at_step[new] = self._sums[new]
+        self._sums.enter_step(new)
         self._step = step.copy()
 
     def _fail(self, counts: Floats) -> None:
@@ -101,7 +99,7 @@ class RunningJudge:
             np.logaddexp(self._worse, started, out=self._worse)
             np.logaddexp(self._bad, started, out=self._bad)
             self._minute = now
-        candidate, stable = _arms(counts, RISK_N, RISK_BAD)
+        candidate, stable = arms(counts, RISK_N, RISK_BAD)
         null, alternatives = ratio.worse_than(self._plan.ratio)
         self._worse += ratio.increments(candidate, stable, null=null, alternatives=alternatives)
         for index, rule in enumerate(self._plan.rules):
@@ -112,14 +110,8 @@ class RunningJudge:
         unstarted = restarted.log_unstarted(np.array(now))
         np.maximum(self._highest, np.logaddexp(smaller, unstarted), out=self._highest)
 
-    def _guard(self) -> None:
-        minute_ago = self._ring[(self._tick - restarted.RESTART_TICKS) % _RING]
-        for since in (self._at_step, np.maximum(self._at_step, minute_ago)):
-            candidate, stable = _arms(self._sums - since, N, BAD)
-            self._guarded |= guard.trips(candidate, stable)
-
     def _pass(self, counts: Floats) -> None:
-        candidate, stable = _arms(counts, N, BAD)
+        candidate, stable = arms(counts)
         null, alternatives = ratio.better_than()
         self._relative += ratio.increments(candidate, stable, null=null, alternatives=alternatives)
         for index, rule in enumerate(self._plan.rules):
@@ -135,9 +127,9 @@ class RunningJudge:
         last = len(self._pass_limits) - 1
         limits = self._pass_limits[np.minimum(self._step, last)][:, None]
         required = np.array([rule.required for rule in self._plan.rules])
-        decides = required & (self._sums[..., N].sum(axis=2) > 0)
+        decides = required & (self._sums.whole[..., N].sum(axis=2) > 0)
         reached = sequential.pass_log_e(self._relative, self._alone) >= limits
-        reached &= (self._sums - self._at_step)[:, :, CANDIDATE, N] > 0
+        reached &= self._sums.step()[:, :, CANDIDATE, N] > 0
         passed: Bools = (reached | ~decides).all(axis=1) & decides.any(axis=1)
         passed &= self._step <= last
         if passed.any():
@@ -147,18 +139,13 @@ class RunningJudge:
         return passed
 
     def _stable_is_worse(self, index: int, rule: MetricRule) -> Bools:
-        past = self._at_step if self._before is None else self._before
-        before = past[:, index, STABLE] if self._before is None else past[:, index]
-        window = np.maximum(self._at_step, self._ring[(self._tick + 1) % _RING])
-        now = (self._sums - window)[:, index, STABLE]
+        before = self._before
+        if before is None:
+            before = self._sums.before_step[:, :, STABLE]
+        past, now = before[:, index], self._sums.window()[:, index, STABLE]
         return stable_arm.worse(
             rule,
-            before=(before[:, N], before[:, BAD]),
+            before=(past[:, N], past[:, BAD]),
             now=(now[:, N], now[:, BAD]),
             allowed=self._plan.ratio,
         )
-
-
-def _arms(counts: Floats, n: int, bad: int) -> tuple[tuple[Floats, Floats], tuple[Floats, Floats]]:
-    candidate, stable = counts[:, :, CANDIDATE], counts[:, :, STABLE]
-    return (candidate[..., n], candidate[..., bad]), (stable[..., n], stable[..., bad])

@@ -7,7 +7,7 @@ table. Not simulated: gauges, Error, the watch after promotion.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -15,15 +15,15 @@ import numpy as np
 
 from slipway_verdicts.counts import TICK_SECONDS
 from slipway_verdicts.errors import PlanError
+from slipway_verdicts.fixed_rules import IntervalRule, StepRule
 from slipway_verdicts.grid import Floats
 from slipway_verdicts.ladder import auto_ladder
 from slipway_verdicts.plan import AnalysisPlan, MetricRule, Mode, default_rules
-from slipway_verdicts.policies import IntervalRule, Policy, SequentialPolicy, StepRule
-from slipway_verdicts.running import BAD, CANDIDATE, Bools, N
+from slipway_verdicts.policies import Policy, SequentialPolicy, ThresholdPolicy
+from slipway_verdicts.sums import BAD, CANDIDATE, Bools, N
 from slipway_verdicts.traffic import ClientModel, Load, Outage, make_traffic
 
 _BATCH = 500
-_BASELINE_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +62,12 @@ class SimulationSettings:
         own = {rule.metric: rule for rule in (*default_rules(), *self.plan.rules)}
         ladder = tuple(rung.weight for rung in auto_ladder(self.requests_per_second))
         return AnalysisPlan(
-            mode=Mode.SEQUENTIAL,
+            mode=self.plan.mode,
             alpha=self.plan.alpha,
             ratio=self.plan.ratio,
             rules=tuple(own.get(metric) or _like_error(metric) for metric in self.metrics),
             weights=self.plan.weights or ladder,
+            threshold=self.plan.threshold,
         )
 
     def load(self) -> Load:
@@ -83,6 +84,7 @@ class Rule(StrEnum):
     """Who decided."""
 
     SEQUENTIAL = "sequential"
+    THRESHOLD = "threshold (the plan's bounds)"
     INTERVAL = "interval rule (60 s, ≥ 99 %, 5 strikes, +10 % to 50 %)"
     STEPS = "step rule (4 × 5 min, ≥ 99 %, 3 failures)"
 
@@ -137,9 +139,15 @@ def simulate(
     *,
     seed: int = 0,
     rollouts: int = 200,
-    rules: tuple[Rule, ...] = tuple(Rule),
+    rules: tuple[Rule, ...] | None = None,
 ) -> SimulationResult:
-    """Run ``rollouts`` rollouts under each rule. Each rule has traffic of its own from ``seed``."""
+    """Run ``rollouts`` rollouts under each rule. Each rule has traffic of its own from ``seed``.
+
+    ``rules`` None: all, ``THRESHOLD`` only if that is the plan's mode.
+    """
+    if rules is None:
+        by_bounds = settings.plan.mode is Mode.THRESHOLD
+        rules = tuple(rule for rule in Rule if by_bounds or rule is not Rule.THRESHOLD)
     outcomes = {}
     for index, rule in enumerate(Rule):
         if rule in rules:
@@ -172,9 +180,9 @@ def table(result: SimulationResult) -> tuple[Row, ...]:
 def _run(
     settings: SimulationSettings, rule: Rule, rollouts: int, rng: np.random.Generator
 ) -> Outcomes:
-    load = settings.load()
-    traffic = make_traffic(settings.clients, load, rollouts=rollouts, rng=rng)
-    policy = _policy(settings, rule, rollouts, rng)
+    traffic = make_traffic(settings.clients, settings.load(), rollouts=rollouts, rng=rng)
+    policy = _policy(settings, rule, before=traffic.stable_hour(rng, rollouts))
+    usual = traffic.stable_rate()
     alive = np.arange(rollouts)
     promoted, aborted = np.zeros(rollouts, dtype=bool), np.zeros(rollouts, dtype=bool)
     end, requests, excess = (np.zeros(rollouts) for _ in range(3))
@@ -183,7 +191,7 @@ def _run(
         arm = counts[:, :, CANDIDATE]
         end[alive] += TICK_SECONDS
         requests[alive] += arm[..., N].max(axis=1)
-        excess[alive] += (arm[..., BAD] - arm[..., N] * load.rates[:, 1]).sum(axis=1)
+        excess[alive] += (arm[..., BAD] - arm[..., N] * usual).sum(axis=1)
         move = policy.tick(counts)
         aborted[alive] = move.aborted
         promoted[alive] = move.promoted & ~move.aborted
@@ -198,28 +206,26 @@ def _run(
     return Outcomes(promoted=promoted, aborted=aborted, end=end, requests=requests, excess=excess)
 
 
-def _policy(
-    settings: SimulationSettings, rule: Rule, rollouts: int, rng: np.random.Generator
-) -> Policy:
+def _policy(settings: SimulationSettings, rule: Rule, *, before: Floats) -> Policy:
     match rule:
         case Rule.SEQUENTIAL:
             return SequentialPolicy(
                 settings.resolved_plan(),
-                rollouts,
+                len(before),
                 min_step_seconds=settings.min_step_seconds,
-                before=_baseline(settings.load(), rollouts, rng),
+                before=before,
+            )
+        case Rule.THRESHOLD:
+            return ThresholdPolicy(
+                settings.resolved_plan(),
+                len(before),
+                metrics=tuple(settings.metrics),
+                min_step_seconds=settings.min_step_seconds,
             )
         case Rule.INTERVAL:
-            return IntervalRule(rollouts)
+            return IntervalRule(len(before))
         case Rule.STEPS:
-            return StepRule(rollouts)
-
-
-def _baseline(load: Load, rollouts: int, rng: np.random.Generator) -> Floats:
-    """Stable's last hour, (rollouts, metrics, 2)."""
-    metrics = len(load.rates)
-    n = rng.poisson(load.requests_per_second * _BASELINE_SECONDS, (rollouts, metrics))
-    return np.stack((n, rng.binomial(n, load.rates[:, 1])), axis=-1).astype(np.float64)
+            return StepRule(len(before))
 
 
 def _batches(rollouts: int) -> list[int]:
@@ -228,15 +234,12 @@ def _batches(rollouts: int) -> list[int]:
 
 
 def _joined(parts: list[Outcomes]) -> Outcomes:
-    def join(field_of: Callable[[Outcomes], Floats]) -> Floats:
-        return np.concatenate([field_of(part) for part in parts])
-
     return Outcomes(
         promoted=np.concatenate([part.promoted for part in parts]),
         aborted=np.concatenate([part.aborted for part in parts]),
-        end=join(lambda part: part.end),
-        requests=join(lambda part: part.requests),
-        excess=join(lambda part: part.excess),
+        end=np.concatenate([part.end for part in parts]),
+        requests=np.concatenate([part.requests for part in parts]),
+        excess=np.concatenate([part.excess for part in parts]),
     )
 
 

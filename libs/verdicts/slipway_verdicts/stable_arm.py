@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from slipway_verdicts import absolute, ratio
 from slipway_verdicts.counts import ArmCounts
 from slipway_verdicts.grid import Floats, log_mean_exp
+from slipway_verdicts.guard import WINDOW_TICKS
 from slipway_verdicts.plan import MetricRule
 from slipway_verdicts.series import Series
 
-WINDOW_TICKS = 60
 LOG_LIMIT = math.log(20)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slipway_verdicts import guard, wording
 from slipway_verdicts.counts import TICK_SECONDS
@@ -93,11 +94,28 @@ def latest(series: Series, plan: ThresholdPlan, clock: Clock | None) -> tuple[fl
 
 def _failures(series: Series, bound: Bound, plan: ThresholdPlan, clock: Clock) -> int:
     n, bad = _intervals(series, plan, clock)
-    return int(((n >= plan.min_requests) & (bad > bound.max * n)).sum())
+    return int((measured(n, plan) & ~within(n, bad, bound)).sum())
+
+
+def measured(n: Floats, plan: ThresholdPlan) -> NDArray[np.bool_]:
+    """Had the interval enough requests to say anything?"""
+    result: NDArray[np.bool_] = n >= plan.min_requests
+    return result
+
+
+def within(n: Floats, bad: Floats, bound: Bound) -> NDArray[np.bool_]:
+    """Is the interval's rate at most the bound?"""
+    result: NDArray[np.bool_] = bad <= bound.max * n
+    return result
+
+
+def interval_ticks(plan: ThresholdPlan) -> int:
+    """Length of an interval in ticks, at least one."""
+    return max(1, round(plan.interval_seconds / TICK_SECONDS))
 
 
 def _intervals(series: Series, plan: ThresholdPlan, clock: Clock) -> tuple[Floats, Floats]:
-    length = max(1, round(plan.interval_seconds / TICK_SECONDS))
+    length = interval_ticks(plan)
     closed = (clock.last - clock.start + 1) // length
     index = (series.tick - clock.start) // length
     kept = index < closed

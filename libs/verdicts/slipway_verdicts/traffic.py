@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from slipway_verdicts.counts import TICK_SECONDS
 from slipway_verdicts.grid import Floats
-from slipway_verdicts.running import BAD, CANDIDATE, RISK_BAD, RISK_N, STABLE, N
+from slipway_verdicts.sums import BAD, CANDIDATE, RISK_BAD, RISK_N, STABLE, Bools, N
 
-Bools = NDArray[np.bool_]
 Rng = np.random.Generator
 
 
@@ -40,6 +39,7 @@ CONVERSATIONS = 30
 FAILING_SHARE = 0.02
 RETRIES = 10
 RETRY_BAD = 0.9
+HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +72,18 @@ class Load:
 
 
 class Traffic(Protocol):
-    """Counts of one tick for many rollouts, in the shape that ``running`` documents."""
+    """Counts of one tick for many rollouts, in the shape that ``sums`` documents."""
 
     def tick(self, rng: Rng, weights: Floats, *, second: float) -> Floats:
         """``weights``: the candidate's share of each rollout, in [0, 1]."""
+        ...
+
+    def stable_hour(self, rng: Rng, rollouts: int) -> Floats:
+        """Stable's (requests, bad events) of the hour before, (rollouts, metrics, 2)."""
+        ...
+
+    def stable_rate(self) -> Floats:
+        """Expected share of bad answers on the stable version, (metrics,), without outages."""
         ...
 
     def enter_step(self, rollouts: Bools) -> None:
@@ -136,6 +144,21 @@ class FreshUnits:
             counts[..., BAD] += rng.binomial(again, RETRY_BAD)
         return counts
 
+    def stable_hour(self, rng: Rng, rollouts: int) -> Floats:
+        """See ``Traffic``."""
+        rates = self._load.rates[:, STABLE]
+        n = rng.poisson(self._load.requests_per_second * HOUR, (rollouts, 1))
+        bad = rng.binomial(n, rates)
+        again = rng.poisson(rng.standard_gamma(bad) * self._retries)
+        return np.stack((n + again, bad + rng.binomial(again, RETRY_BAD)), axis=-1) * 1.0
+
+    def stable_rate(self) -> Floats:
+        """See ``Traffic``."""
+        bad = self._load.rates[:, STABLE]
+        again = bad * self._retries
+        rate: Floats = (bad + RETRY_BAD * again) / (1 + again)
+        return rate
+
     def enter_step(self, rollouts: Bools) -> None:
         """Fresh units are always at risk."""
 
@@ -154,6 +177,7 @@ class Clients:
         self, load: Load, activity: Floats, rollouts: int, *, rng: Rng, last_fails: bool = False
     ) -> None:
         self._load = load
+        self._shares = activity
         self._ends = np.cumsum(activity)
         self._last_fails = last_fails
         self._bucket = rng.random((rollouts, activity.size))
@@ -190,6 +214,18 @@ class Clients:
         risk: Bools = ~fell[unit] & (order <= first[unit])
         fell[unit[bad]] = True
         return risk
+
+    def stable_hour(self, rng: Rng, rollouts: int) -> Floats:
+        """See ``Traffic``."""
+        n = rng.poisson(self._load.requests_per_second * HOUR, (rollouts, 1))
+        bad = rng.binomial(n, self.stable_rate())
+        return np.stack(np.broadcast_arrays(n, bad), axis=-1) * 1.0
+
+    def stable_rate(self) -> Floats:
+        """See ``Traffic``."""
+        failing = self._shares[-1] if self._last_fails else 0.0
+        rate: Floats = failing + (1 - failing) * self._load.rates[:, STABLE]
+        return rate
 
     def enter_step(self, rollouts: Bools) -> None:
         """See ``Traffic``."""
