@@ -1,0 +1,92 @@
+"""The Model's own status, a projection of its versions' statuses and of the route."""
+
+from __future__ import annotations
+
+from slipway_contracts.conditions import (
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    Reason,
+    find_condition,
+    set_condition,
+)
+from slipway_contracts.model import Model, ModelStatus, RouteStatus
+from slipway_contracts.route import ModelRoute
+from slipway_operator.core.draft import FALSE, TRUE, Draft, VersionDraft
+from slipway_operator.core.policies.report import traffic_reason
+from slipway_operator.core.policies.watch import watch_until
+
+
+def model_status(draft: Draft, model: Model, route: ModelRoute | None) -> ModelStatus:
+    """What ``kubectl get model`` shows."""
+    roles, routes = draft.roles, draft.snapshot.routes
+    entries = route.backends if route is not None else ()
+    status = model.status.model_copy(
+        update={
+            "observed_generation": model.metadata.generation,
+            "stable": _name(roles.stable),
+            "candidate": _name(roles.candidate),
+            "previous": _name(roles.previous),
+            "watch_until": watch_until(roles.stable),
+            "routes": tuple(
+                RouteStatus(version=entry.version, weight=entry.weight, endpoint=entry.url)
+                for entry in entries
+            ),
+            "routes_revision": routes.revision,
+            "routes_applied": routes.applied,
+        }
+    )
+    conditions = status.conditions
+    for kind, (value, reason, message) in _conditions(draft, route).items():
+        conditions = set_condition(
+            conditions,
+            Condition(
+                type=kind,
+                status=value,
+                reason=reason,
+                message=message,
+                last_transition_time=draft.now,
+                observed_generation=model.metadata.generation,
+            ),
+        )
+    return status.model_copy(update={"conditions": conditions})
+
+
+_Said = tuple[ConditionStatus, Reason, str]
+
+
+def _name(v: VersionDraft | None) -> str | None:
+    return v.name if v is not None else None
+
+
+def _conditions(draft: Draft, route: ModelRoute | None) -> dict[ConditionType, _Said]:
+    reason, message = traffic_reason(draft, route)
+    applied = TRUE if reason is Reason.ROUTES_APPLIED else FALSE
+    return {
+        ConditionType.READY: _ready(draft, route),
+        ConditionType.TRAFFIC_APPLIED: (applied, reason, message),
+        ConditionType.DEGRADED: _copied(draft.roles.stable, ConditionType.DEGRADED),
+        ConditionType.STALLED: _copied(draft.roles.candidate, ConditionType.STALLED),
+    }
+
+
+def _ready(draft: Draft, route: ModelRoute | None) -> _Said:
+    entries = route.backends if route is not None else ()
+    answering = [e.version for e in entries if e.weight and draft.versions[e.version].ready]
+    if answering:
+        return TRUE, Reason.SERVING, f"{', '.join(answering)} answers"
+    if entries or draft.roles.stable is not None:
+        return (
+            FALSE,
+            Reason.BACKEND_LOST,
+            "no backend answers; the platform starts it again, read its log",
+        )
+    return FALSE, Reason.NOT_SERVING, "no version serves yet; apply a ModelVersion"
+
+
+def _copied(v: VersionDraft | None, kind: ConditionType) -> _Said:
+    """What its version says, where that is true."""
+    found = find_condition(v.status.conditions, kind) if v is not None else None
+    if v is not None and found is not None and found.status is TRUE:
+        return TRUE, found.reason, f"{v.name}: {found.message}"
+    return FALSE, Reason.HEALTHY, ""
