@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = 10.0
 COMMAND_TIMEOUT = 30.0
+# A listener outlives what an administrator puts right: a wrong password, a database not made yet.
+_RETRIED: tuple[type[Exception], ...] = (*UNAVAILABLE, asyncpg.PostgresError)
 BACKOFF_FIRST = 0.1
 BACKOFF_LIMIT = 2.0
 
@@ -63,8 +65,9 @@ class Listener:
 
     ``on_notify(channel, payload)`` runs on the event loop. ``on_connect`` runs after every connect,
     when LISTEN is in place: what changed before was not told, so read everything there.
-    ``on_silence`` runs once when the connection is lost or has not answered within ``keepalive`` +
-    5 s. Callbacks must not block or raise.
+    ``on_silence`` runs once when the connection is lost, or has not answered within
+    ``answer_within`` seconds a question that is asked every ``keepalive`` seconds. Callbacks must
+    not block or raise.
     """
 
     def __init__(
@@ -76,6 +79,7 @@ class Listener:
         *,
         on_connect: Callable[[], None] | None = None,
         keepalive: float = 5.0,
+        answer_within: float = 5.0,
     ) -> None:
         self._dsn = dsn
         self._channels = tuple(channels)
@@ -83,6 +87,7 @@ class Listener:
         self._on_silence = on_silence
         self._on_connect = on_connect
         self._keepalive = keepalive
+        self._answer_within = answer_within
         self._task: asyncio.Task[None] | None = None
         self._last_heard = float("-inf")
 
@@ -116,16 +121,16 @@ class Listener:
         while True:
             try:
                 connection = await asyncpg.connect(
-                    self._dsn, timeout=CONNECT_TIMEOUT, command_timeout=5.0
+                    self._dsn, timeout=CONNECT_TIMEOUT, command_timeout=self._answer_within
                 )
-            except UNAVAILABLE as error:
-                logger.debug("listener: cannot connect: %s", error)
+            except _RETRIED as error:
+                logger.warning("listener: cannot connect, trying again: %s", error)
                 await asyncio.sleep(backoff)
                 backoff = min(backoff * 2, BACKOFF_LIMIT)
                 continue
             try:
                 await self._listen(connection)
-            except UNAVAILABLE as error:
+            except _RETRIED as error:
                 logger.warning("listener: connection lost, connecting again: %s", error)
             finally:
                 connection.terminate()

@@ -9,15 +9,16 @@ caller may keep what a finished step gave and ask for the current one only. A st
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from slipway_store.connect import Connection, Pool
 
 TICK_SECONDS = 5
+_TICK = timedelta(seconds=TICK_SECONDS)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Arm = Literal["candidate", "stable"]
 METRICS = (
     *("error", "refused", "empty", "truncated", "schema_invalid"),
@@ -87,8 +88,8 @@ async def _step_counts(
     until: datetime,
 ) -> list[CountRow]:
     end = until if step.ended_at is None else min(until, step.ended_at)
-    first = math.ceil(step.started_at.timestamp() / TICK_SECONDS)
-    last = math.floor(end.timestamp() / TICK_SECONDS)
+    first = -((_EPOCH - step.started_at) // _TICK)  # the first tick that begins in the step
+    last = (end - _EPOCH) // _TICK  # the first that does not end in it
     if last <= first:
         return []
     found = await connection.fetch(

@@ -15,23 +15,27 @@ import fcntl
 import os
 import shutil
 import subprocess
-import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from slipway_store.embedded_host import (
     Host,
-    drop_stale_pid_file,
+    clear_remains,
     host_for,
     make_private,
+    process_lives,
     server_pid,
     socket_folder,
 )
 from slipway_store.errors import EmbeddedError
 
 DATABASE = "slipway"
+# Crash recovery of a full WAL on a slow disk.
 START_SECONDS = 120
+LOG_LIMIT_BYTES = 10_000_000
 
 # For a laptop that also runs engines. max_connections, shared_buffers, work_mem and
 # maintenance_work_mem are those of the source system; its 1-4 GB of WAL are for a server's disk.
@@ -65,7 +69,7 @@ def start(data_dir: Path | str, *, settings: Mapping[str, str] | None = None) ->
         _initialise(host, root, pgdata)
         sockets = socket_folder(host, root)
         if server_pid(pgdata) is None:
-            drop_stale_pid_file(pgdata)
+            clear_remains(pgdata)
             _launch(host, root, sockets, {**SETTINGS, **(settings or {})})
         _create_database(host, sockets)
         return dsn(sockets)
@@ -134,20 +138,44 @@ def _initialise(host: Host, root: Path, pgdata: Path) -> None:
 
 
 def _launch(host: Host, root: Path, sockets: Path, settings: Mapping[str, str]) -> None:
-    values = {**settings, "unix_socket_directories": str(sockets)}
-    options = " ".join(f"-c {name}={_quoted(value)}" for name, value in values.items())
-    log = root / "server.log"
-    _run(
-        host,
-        *("pg_ctl", "start", "-D", str(root / "data"), "-l", str(log), "-o", options),
-        *("-w", "-t", str(START_SECONDS)),
-        log=log,
+    """Start the server as nobody's child and wait until it is ready, crash recovery included.
+
+    Not by pg_ctl, which puts paths into a shell command. Here the shell only forks: the server must
+    not stay a child of a program that may outlive it and never waits for it.
+    """
+    pgdata, log = root / "data", root / "server.log"
+    if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+        log.replace(root / "server.log.1")
+    said_before = log.stat().st_size if log.exists() else 0
+    quoted = str(sockets).replace('"', '""')
+    values = {**settings, "unix_socket_directories": f'"{quoted}"'}
+    options = [word for name, value in values.items() for word in ("-c", f"{name}={value}")]
+    server = [str(host.programs / "postgres"), "-D", str(pgdata), *options]
+    forked = subprocess.run(
+        ["/bin/sh", "-c", '"$@" >>"$0" 2>&1 & echo $!', str(log), *server],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        check=True,
+        **_as_user(host),
     )
+    if not _until_ready(pgdata, int(forked.stdout)):
+        with log.open("rb") as file:
+            file.seek(said_before)
+            said = file.read()[-2000:].decode("utf-8", "replace")
+        raise EmbeddedError(f"PostgreSQL did not start; it said in {log}:\n{said}")
 
 
-def _quoted(value: str) -> str:
-    """pg_ctl gives its options to a shell."""
-    return "'" + value.replace("'", "'\\''") + "'"
+def _until_ready(pgdata: Path, pid: int) -> bool:
+    """Whether the server came up; False when it ended, or is not ready after START_SECONDS."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process_lives(pid):
+        if server_pid(pgdata) == pid:
+            lines = (pgdata / "postmaster.pid").read_text().split("\n")
+            if len(lines) > 7 and lines[7].strip() == "ready":
+                return True
+        time.sleep(0.02)
+    return False
 
 
 def _create_database(host: Host, sockets: Path) -> None:
@@ -156,28 +184,31 @@ def _create_database(host: Host, sockets: Path) -> None:
         _run(host, *arguments, f"CREATE DATABASE {DATABASE}")
 
 
-def _run(host: Host, command: str, *arguments: str, log: Path | None = None) -> str:
+def _run(host: Host, command: str, *arguments: str) -> str:
     """Run one of the wheel's programs as the server's user; its output, or EmbeddedError."""
-    # The server inherits stdout: a pipe would stay open with it, so the output goes to a file.
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
-        done = subprocess.run(
-            [str(host.programs / command), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            user=host.uid,
-            group=host.gid,
-            extra_groups=None if host.uid is None else [],
-            cwd="/",
-            env={**os.environ, "LC_ALL": "C", "HOME": "/nonexistent"},
-            check=False,
-        )
-        output.seek(0)
-        said = output.read().strip()
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        [str(host.programs / command), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+        **_as_user(host),
+    )
     if done.returncode != 0:
-        tail = "" if log is None or not log.exists() else log.read_text("utf-8", "replace")[-2000:]
         raise EmbeddedError(
-            f"PostgreSQL's {command} failed (exit {done.returncode}): {said[-2000:]}"
-            + (f"\nlast lines of {log}:\n{tail}" if tail else "")
+            f"PostgreSQL's {command} failed (exit {done.returncode}): {done.stdout[-2000:].strip()}"
         )
-    return said
+    return done.stdout.strip()
+
+
+def _as_user(host: Host) -> dict[str, Any]:
+    """Arguments of ``subprocess`` that make it the server's user in a place it may be in."""
+    return {
+        "user": host.uid,
+        "group": host.gid,
+        "extra_groups": None if host.uid is None else [],
+        "cwd": "/",
+        "env": {**os.environ, "LC_ALL": "C", "HOME": "/nonexistent"},
+    }

@@ -15,12 +15,14 @@ import pwd
 import stat
 import struct
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from slipway_store.errors import EmbeddedError
 
 SERVER_USER = "pgserver"
+_ORPHANS_SECONDS = 10.0
 VERSION = "18"
 # sun_path holds 108 bytes on Linux and 104 on macOS, with the socket's name and a NUL.
 _SOCKET_LIMIT = 103 - len("/.s.PGSQL.5432")
@@ -41,11 +43,21 @@ class Host:
 
 
 def host_for(root: Path) -> Host:
-    """Find the programs and, as root, the user, and give that user a way to both."""
+    """Find the programs and, as root, the user, and give that user a way to both.
+
+    The user is whoever owns the data that is there, so that root can run what a person began.
+    """
     programs = _programs()
+    data = root / "data"
+    owner = data.stat().st_uid if data.exists() else None
     if os.geteuid() != 0:
+        if owner not in (None, os.geteuid()):
+            raise EmbeddedError(
+                f"{data} belongs to another user (uid {owner}), who started Slipway here before: "
+                f"run as that user or as root, or set SLIPWAY_HOME to a folder of your own"
+            )
         return Host(programs=programs, version=VERSION)
-    user = _server_user()
+    user = pwd.getpwuid(owner) if owner else _server_user()
     for folder in (programs, root):
         for parent in reversed([folder, *folder.parents]):
             if parent.exists():
@@ -93,10 +105,7 @@ def server_pid(pgdata: Path) -> int | None:
 
     try:
         pid = int((pgdata / "postmaster.pid").read_text().split("\n", 1)[0])
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        folder = process.cwd()
+        folder = psutil.Process(pid).cwd()
     except (OSError, ValueError, psutil.NoSuchProcess):
         return None
     except psutil.AccessDenied:
@@ -105,10 +114,42 @@ def server_pid(pgdata: Path) -> int | None:
     return pid if folder and Path(folder) == pgdata else None
 
 
-def drop_stale_pid_file(pgdata: Path) -> None:
-    """Remove a pid file that ``server_pid`` has found to name no server of this folder."""
-    with contextlib.suppress(FileNotFoundError):
-        (pgdata / "postmaster.pid").unlink()
+def process_lives(pid: int) -> bool:
+    """Whether there is such a process, a zombie aside."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def server_processes(pgdata: Path) -> list[int]:
+    """Pids of every PostgreSQL process that works in this folder, the server's or orphans."""
+    import psutil
+
+    return [
+        process.pid
+        for process in psutil.process_iter(["name", "cwd"])
+        if process.info["name"] == "postgres" and process.info["cwd"] == str(pgdata)
+    ]
+
+
+def clear_remains(pgdata: Path) -> None:
+    """Make way after a crash; only to be called when ``server_pid`` has found no server.
+
+    Backends that outlive a killed postmaster for a moment are waited for: a second server beside
+    them would spoil the data. Then the pid file goes, which may be torn or name a stranger.
+    """
+    deadline = time.monotonic() + _ORPHANS_SECONDS
+    while left := server_processes(pgdata):
+        if time.monotonic() > deadline:
+            raise EmbeddedError(
+                f"PostgreSQL processes of a server that is gone still use {pgdata}: end them "
+                f"(pids {', '.join(map(str, left))}) and start again"
+            )
+        time.sleep(0.05)
+    (pgdata / "postmaster.pid").unlink(missing_ok=True)
 
 
 def _programs() -> Path:

@@ -98,11 +98,11 @@ class ObjectStore:
                 generation = generation + (spec IS DISTINCT FROM $4)::int,
                 resource_version = nextval('resource_versions')
             WHERE kind = $1 AND namespace = $2 AND name = $3
-                AND ($5::bigint IS NULL OR resource_version = $5)
+                AND ($5::text IS NULL OR resource_version::text = $5)
                 AND (spec IS DISTINCT FROM $4 OR labels IS DISTINCT FROM coalesce($6, labels)
                     OR annotations IS DISTINCT FROM coalesce($7, annotations))
             RETURNING {_COLUMNS}""",
-            *(kind, namespace, name, dict(spec), _version(resource_version)),
+            *(kind, namespace, name, dict(spec), resource_version),
             *(_optional(labels), _optional(annotations)),
         )
         if row is not None:
@@ -121,9 +121,9 @@ class ObjectStore:
         """Replace the status if the object is still as it was read; an equal one writes nothing."""
         row = await self._fetchrow(
             f"""UPDATE objects SET status = $4, resource_version = nextval('resource_versions')
-            WHERE kind = $1 AND namespace = $2 AND name = $3 AND resource_version = $5
+            WHERE kind = $1 AND namespace = $2 AND name = $3 AND resource_version::text = $5
                 AND status IS DISTINCT FROM $4 RETURNING {_COLUMNS}""",
-            *(kind, namespace, name, dict(status), _version(resource_version)),
+            *(kind, namespace, name, dict(status), resource_version),
         )
         if row is not None:
             return _wire(row)
@@ -223,12 +223,6 @@ class ObjectStore:
                 f"{resource_version}): read it again and repeat"
             )
         return current
-
-
-def _version(resource_version: str | None) -> int | None:
-    if resource_version is None:
-        return None
-    return int(resource_version) if resource_version.isdecimal() else -1
 
 
 def _optional(values: Mapping[str, str] | None) -> dict[str, str] | None:
