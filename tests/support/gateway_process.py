@@ -42,7 +42,7 @@ async def eventually(
 
 
 class GatewayProcess:
-    """``python -m slipway_gateway`` on 127.0.0.1. Settings as keywords, e.g. ``body_limit=2000``."""
+    """``python -m slipway_gateway`` on 127.0.0.1. Settings are keywords: ``body_limit=2000``."""
 
     def __init__(
         self, dsn: str, state_dir: Path, *, port: int = 0, slot: str = "0", **settings: Any
@@ -51,7 +51,7 @@ class GatewayProcess:
         self.slot = slot
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = state_dir / f"gateway-{slot}.log"
-        self._env = {"DSN": dsn, "PORT": self.port, "SLOT": slot, "STATE_DIR": state_dir}
+        self._env = {"DSN": dsn, "PORT": self.port, "SLOT": slot, "STATE_DIR": state_dir / slot}
         self._env |= {name.upper(): value for name, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -85,9 +85,11 @@ class GatewayProcess:
     async def state(self) -> dict[str, Any] | None:
         """``/ready`` over a fresh connection; None while nobody listens."""
         try:
-            async with aiohttp.ClientSession() as session:
-                async with session.get(self.url + "/ready") as response:
-                    return await response.json()
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(self.url + "/ready") as response,
+            ):
+                return await response.json()
         except (aiohttp.ClientError, ConnectionError):
             return None
 

@@ -12,6 +12,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from slipway_contracts.model import Task
 from slipway_contracts.names import HEADER_REQUEST_ID, HEADER_VERSION
@@ -20,6 +21,7 @@ from slipway_gateway.docs import describe_hot_routes
 from slipway_gateway.errors import (
     GatewayError,
     NoCapacity,
+    NotServed,
     SchemaViolation,
     UnknownModel,
 )
@@ -53,7 +55,13 @@ class Json(Response):
 
 def make_fastapi(gateway: Gateway) -> FastAPI:
     """The application for the cold routes; ``gateway`` is asked, never changed."""
-    app = FastAPI(title="Slipway gateway", version="0.1.0", default_response_class=Json)
+    app = FastAPI(
+        title="Slipway gateway",
+        version="0.1.0",
+        default_response_class=Json,
+        # A redirect would be built from the client's Host header.
+        redirect_slashes=False,
+    )
     _add_errors(app)
     _add_models(app, gateway)
     _add_health(app, gateway)
@@ -101,12 +109,15 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        malformed = any(item["type"] == "json_invalid" for item in error.errors())
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"][1:])
         violation = SchemaViolation(f"{place}: {first['msg']}", param=place or None)
-        status = 400 if malformed or request.url.path.startswith("/v1/") else 422
-        return Json(_error_body(request, violation), status_code=status)
+        return Json(_error_body(request, violation), status_code=400)
+
+    @app.exception_handler(HTTPException)
+    async def unmatched(request: Request, error: HTTPException) -> Response:
+        body = _error_body(request, NotServed(str(error.detail)))
+        return Json(body, status_code=error.status_code, headers=error.headers)
 
 
 def _error_body(request: Request, error: GatewayError) -> bytes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from typing import Any
 
 from fastapi import FastAPI
@@ -52,9 +51,8 @@ class Gateway:
         self.guard = Guard()
         self.segments = Segments(settings.slot_dir, settings.segment_limit)
         self.log = AttemptLog(self.segments, RowClock())
-        self.table = RouteTable(settings.slot_dir / "routes.json")
+        self.table = RouteTable()
         self.table.on_change.append(self._routes_changed)
-        self.table.load()
         self.shipper = Shipper(
             self.segments,
             self.log.clock,
@@ -65,11 +63,13 @@ class Gateway:
         self.link = Link(
             settings.dsn.get_secret_value(),
             gateway=settings.slot,
+            folder=settings.slot_dir,
             table=self.table,
             keys=self.keys,
             shipper=self.shipper,
             in_flight=self.in_flight.by_version,
         )
+        self.link.restore()
         self.log.on_attempt += [self.metrics.observe, self._watch]
         self.deadlines = Deadlines()
         self._dialects = _dialects(settings)
@@ -148,10 +148,6 @@ class Gateway:
         self.metrics.log_pending.set(self.log.appended - self.shipper.shipped)
         self.metrics.routes_revision.set(self.table.revision)
         self.metrics.fenced.set(self.is_fenced())
-
-    def now(self) -> float:
-        """The clock of fences and time limits."""
-        return time.monotonic()
 
     def _watch(self, attempt: Attempt) -> None:
         """The local guard looks at every ended attempt."""

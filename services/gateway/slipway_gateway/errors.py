@@ -8,6 +8,7 @@
     ├── Unauthenticated     401
     ├── Forbidden           403     a key that may not use this Model
     ├── UnknownModel        404
+    ├── NotServed           404     no such route, or not with this method (405)
     ├── TooLarge            413
     ├── UnsupportedMedia    415
     ├── RequestTimeout      408     the request itself came too slowly
@@ -78,6 +79,14 @@ class UnknownModel(GatewayError):
     status = 404
     kind = "invalid_request_error"
     code = "model_not_found"
+
+
+class NotServed(GatewayError):
+    """No route has this path, or not with this method."""
+
+    status = 404
+    kind = "invalid_request_error"
+    code = "not_found"
 
 
 class TooLarge(GatewayError):

@@ -36,8 +36,8 @@ class Observed:
 
     @property
     def whole(self) -> bool:
-        """The stream said that it ended: a finish reason or the end marker."""
-        return self.done or self.finish_reason is not None
+        """The stream said how it ended: a finish reason, the end marker, or an error."""
+        return self.done or self.finish_reason is not None or self.error is not None
 
     def token_seconds(self) -> float | None:
         """Mean seconds between two pieces of content; None with fewer than two."""
@@ -59,11 +59,9 @@ class Events:
 
 def judge(ask: Ask, status: int, seen: Observed, *, broken: bool, body: bytes = b"") -> Events:
     """Events of an attempt that ended. ``broken``: it did not end as an answer ends."""
-    if broken or status >= 500 or seen.error is not None:
-        return Events(error=True)
-    if status >= 400:
+    if 400 <= status < 500:
         return Events(refused=is_refusal(status, body))
-    if status >= 300:
+    if broken or status != 200 or seen.error is not None:
         return Events(error=True)
     text = "".join(seen.text)
     return Events(

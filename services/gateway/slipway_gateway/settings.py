@@ -31,9 +31,10 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",
         description="this process's name among its siblings; the same slot replays the same log",
     )
-    state_dir: Path = Field(
-        default=Path("~/.slipway/gateway"),
-        description="the slot's folder below it keeps the log segments and the last routes",
+    state_dir: Path | None = Field(
+        default=None,
+        description="the slot's own folder: log segments, last routes and key hashes; "
+        "empty: ~/.slipway/gateway/SLOT",
     )
 
     keyless_loopback: bool = Field(
@@ -77,7 +78,8 @@ class Settings(BaseSettings):
     @property
     def slot_dir(self) -> Path:
         """Where this slot keeps its files."""
-        return self.state_dir.expanduser() / self.slot
+        folder = self.state_dir or Path("~/.slipway/gateway") / self.slot
+        return folder.expanduser()
 
     def redacted(self) -> dict[str, Any]:
         """For the log line at start."""

@@ -74,8 +74,8 @@ class Segments:
         except OSError as error:
             os.close(self._lock)
             raise SlotTaken(
-                f"{folder} is in use by another gateway process; set SLIPWAY_GATEWAY_SLOT to a "
-                "name of its own for each process"
+                f"{folder} is in use by another gateway process; give each process a "
+                "SLIPWAY_GATEWAY_SLOT and a SLIPWAY_GATEWAY_STATE_DIR of its own"
             ) from error
         self._file = -1
         self._serial = 0

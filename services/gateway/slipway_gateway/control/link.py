@@ -13,10 +13,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 from slipway_contracts.route import CHANNEL_KEYS, CHANNEL_ROUTES, GuardTrip, Heartbeat
 from slipway_gateway.attempts.shipper import Shipper
+from slipway_gateway.control.copy import load_copy, save_copy
 from slipway_gateway.control.table import RouteTable
 from slipway_gateway.guard import Tripped
 from slipway_gateway.tenants.keys import Keys
@@ -33,6 +35,9 @@ PERIOD = 1.0
 TIMEOUT = 5.0
 RETRY = 0.5
 KEYS_PERIOD = 5.0
+KEYS_COPY_PERIOD = 60.0
+ROUTES = "routes.json"
+KEYS = "keys.json"
 PARTITION_PERIOD = 6 * 3600.0
 
 
@@ -44,6 +49,7 @@ class Link:
         dsn: str,
         *,
         gateway: str,
+        folder: Path,
         table: RouteTable,
         keys: Keys,
         shipper: Shipper,
@@ -51,6 +57,7 @@ class Link:
     ) -> None:
         self._dsn = dsn
         self._gateway = gateway
+        self._folder = folder
         self._table = table
         self._keys = keys
         self._shipper = shipper
@@ -59,9 +66,19 @@ class Link:
         self._wake = asyncio.Event()
         self._keys_changed = True
         self._keys_due = float("-inf")
+        self._keys_copy_due = float("-inf")
         self._partitions_due = float("-inf")
         self.pool: Pool | None = None
         self.heard = float("-inf")
+
+    def restore(self) -> None:
+        """At start, before PostgreSQL is asked: what the last process of this slot knew."""
+        routes, keys = load_copy(self._folder / ROUTES), load_copy(self._folder / KEYS)
+        if routes is not None:
+            self._table.restore(routes)
+        if isinstance(keys, dict) and isinstance(keys.get("at"), float):
+            age = time.time() - keys["at"]
+            self._keys.restore(keys.get("keys"), time.monotonic(), age=age)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -137,13 +154,17 @@ class Link:
     async def _beat(self, pool: Pool) -> None:
         if self._table.apply(await _within(store.read_routes(pool))):
             logger.info("routes applied", extra={"revision": self._table.revision})
-            await asyncio.to_thread(self._table.save)
+            await asyncio.to_thread(save_copy, self._folder / ROUTES, self._table.dump())
         if self._keys_changed or time.monotonic() >= self._keys_due:
             self._keys_changed = False
             self._keys_due = float("-inf")
             asked = time.monotonic()
-            self._keys.replace(await _within(load_keys(pool)), asked)
+            changed = self._keys.replace(await _within(load_keys(pool)), asked)
             self._keys_due = asked + KEYS_PERIOD
+            if changed or asked >= self._keys_copy_due:
+                copy = {"at": time.time(), "keys": self._keys.dump()}
+                await asyncio.to_thread(save_copy, self._folder / KEYS, copy)
+                self._keys_copy_due = asked + KEYS_COPY_PERIOD
         while self._trips:
             await _within(store.trip_guard(pool, self._trips[0]))
             self._trips.pop(0)

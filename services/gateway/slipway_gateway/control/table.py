@@ -1,17 +1,13 @@
-"""The routes that this process applies, in memory and as the last copy on disk.
+"""The routes that this process applies: swapped whole, so a request sees one state of the world.
 
-Swapped whole: a request sees one state of the world. The copy lets a gateway that starts without
-PostgreSQL serve what it served before. Knows no database.
+Knows no database and no disk; ``dump`` and ``restore`` are for the copy.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
-
-import orjson
+from typing import Any
 
 from slipway_contracts.model import Task
 from slipway_contracts.route import ModelRoute
@@ -20,10 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 class RouteTable:
-    """By public name. ``on_change`` runs after each swap."""
+    """By public name. ``on_change`` runs after each swap. ``loaded``: routes were heard at all."""
 
-    def __init__(self, copy: Path) -> None:
-        self._copy = copy
+    def __init__(self) -> None:
         self._routes: dict[str, ModelRoute] = {}
         self.revision = 0
         self.loaded = False
@@ -57,24 +52,15 @@ class RouteTable:
                 observe(self)
         return changed
 
-    def save(self) -> None:
-        """Write the copy, whole or not at all."""
-        body = orjson.dumps([route.model_dump(mode="json", by_alias=True) for route in self.all()])
-        fresh = self._copy.with_suffix(".new")
-        try:
-            fresh.write_bytes(body)
-            os.replace(fresh, self._copy)  # noqa: PTH105
-        except OSError as error:
-            logger.error("the copy of the routes cannot be written: %s", error)
+    def dump(self) -> list[dict[str, Any]]:
+        """For the copy."""
+        return [route.model_dump(mode="json", by_alias=True) for route in self.all()]
 
-    def load(self) -> bool:
-        """Apply the copy, if there is a readable one."""
+    def restore(self, copy: Any) -> bool:
+        """Apply a copy; False (and a line in the log) when it is not one."""
         try:
-            body = orjson.loads(self._copy.read_bytes())
-            self.apply([ModelRoute.model_validate(item) for item in body])
-        except FileNotFoundError:
-            return False
-        except (OSError, ValueError) as error:
-            logger.error("the copy of the routes cannot be read: %s", error)
+            self.apply([ModelRoute.model_validate(item) for item in copy])
+        except (TypeError, ValueError) as error:
+            logger.error("the copy of the routes cannot be used: %s", error)
             return False
         return True

@@ -126,15 +126,14 @@ def _common(fields: dict[str, Any]) -> dict[str, Any]:
 def _read_messages(messages: list[Any]) -> tuple[str, str, str]:
     """(system prompt, first user message, last message), as text."""
     system, first = "", ""
-    for message in messages:
-        role = _role(message)
+    roles = [_role(message) for message in messages]
+    for message, role in zip(messages, roles, strict=True):
         if role in _SYSTEM:
             system += _content_text(message.get("content"))
         elif role == "user":
             first = _content_text(message.get("content"))
             break
-    last = messages[-1]
-    return system, first, _content_text(last.get("content"))
+    return system, first, _content_text(messages[-1].get("content"))
 
 
 def _role(message: Any) -> object:

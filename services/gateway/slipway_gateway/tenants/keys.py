@@ -8,13 +8,19 @@ by the hash of the whole secret in constant time. Without PostgreSQL known keys 
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 from slipway_gateway.errors import Forbidden, NoCapacity, Unauthenticated
 from slipway_store.keys import KeyRecord, hash_secret, id_of
+
+SECRET_PREFIX = "slw_"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +51,26 @@ class Keys:
         self._records: dict[str, KeyRecord] = {}
         self._good_until = float("-inf")
 
-    def replace(self, records: Mapping[str, KeyRecord], now: float) -> None:
-        """What PostgreSQL holds at ``now``."""
+    def replace(self, records: Mapping[str, KeyRecord], now: float) -> bool:
+        """What PostgreSQL holds at ``now``; True when that differs from before."""
+        changed = self._records != records
         self._records = dict(records)
         self.confirm(now)
+        return changed
+
+    def dump(self) -> list[dict[str, Any]]:
+        """For the copy: hashes, never secrets."""
+        return [asdict(record) for record in self._records.values()]
+
+    def restore(self, copy: Any, now: float, *, age: float) -> bool:
+        """Use a copy that was confirmed ``age`` seconds ago; False when it is not one."""
+        try:
+            records = [KeyRecord(**(item | _times(item))) for item in copy]
+        except (KeyError, TypeError, ValueError) as error:
+            logger.error("the copy of the keys cannot be used: %s", error)
+            return False
+        self.replace({record.id: record for record in records}, now - max(0.0, age))
+        return True
 
     def confirm(self, now: float) -> None:
         """PostgreSQL was heard at ``now``: a revocation before it would be known."""
@@ -56,17 +78,18 @@ class Keys:
 
     def admit(self, authorization: str | None, address: str, now: float) -> Caller:
         """Raises Unauthenticated, or NoCapacity while no key can be checked."""
-        if authorization is None:
+        scheme, _, secret = (authorization or "").partition(" ")
+        secret = secret.strip()
+        if not secret.startswith(SECRET_PREFIX):
+            # OpenAI's clients insist on sending some key; what is none of ours counts as none.
             if self._keyless_loopback and is_loopback(address):
                 return Caller(identity="addr:" + address)
             raise Unauthenticated(
                 "an API key is needed: send it as 'Authorization: Bearer slw_…'; "
                 "'slipway keys create' makes one"
             )
-        scheme, _, secret = authorization.partition(" ")
         if scheme.lower() != "bearer":
             raise Unauthenticated("the Authorization header must be 'Bearer slw_…'")
-        secret = secret.strip()
         record = self._records.get(id_of(secret) or "")
         if record is None:
             # The same work as for a known id.
@@ -80,6 +103,14 @@ class Keys:
         return Caller(
             identity="key:" + record.id, key_id=record.id, tenant=record.name, models=record.models
         )
+
+
+def _times(item: dict[str, Any]) -> dict[str, Any]:
+    names = ("created_at", "expires_at", "revoked_at")
+    return {
+        "models": tuple(item["models"]),
+        **{name: datetime.fromisoformat(item[name]) for name in names if item[name]},
+    }
 
 
 @lru_cache(maxsize=4096)
