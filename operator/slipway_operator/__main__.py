@@ -10,7 +10,8 @@ import argparse
 import asyncio
 import logging
 import signal
-from contextlib import suppress
+from contextlib import aclosing, suppress
+from functools import partial
 from pathlib import Path
 
 from slipway_operator import logs
@@ -19,7 +20,7 @@ from slipway_operator.platforms.evidence import PostgresEvidence
 from slipway_operator.platforms.local.backends import LocalBackends
 from slipway_operator.platforms.local.objects import LocalEvents, LocalObjects
 from slipway_operator.platforms.local.runs import LocalRuns, RunSettings, stop_all
-from slipway_operator.platforms.routes import PostgresRoutes
+from slipway_operator.platforms.routes import PostgresRoutes, watch_guard
 from slipway_operator.reconcile import Controller, Platform, Reconciler
 from slipway_operator.settings import Settings
 from slipway_store.connect import open_pool
@@ -30,19 +31,20 @@ log = logging.getLogger(__name__)
 async def serve(settings: Settings) -> None:
     """Reconcile every Model of the home until cancelled."""
     dsn = settings.dsn.get_secret_value()
-    async with await open_pool(dsn, max_size=8) as pool:
+    backends = LocalBackends(settings)
+    async with await open_pool(dsn, max_size=8) as pool, aclosing(backends):
         platform = Platform(
             objects=LocalObjects(pool, dsn, namespace=settings.namespace),
             events=LocalEvents(pool),
             runs=LocalRuns(settings=_run_settings(settings)),
-            backends=LocalBackends(settings),
+            backends=backends,
             routes=PostgresRoutes(pool),
         )
         evidence = PostgresEvidence(pool)
         observe = Observer(platform=platform, evidence=evidence)
         controller = Controller(
             reconcile=Reconciler(platform=platform, observe=observe),
-            watches=(platform.objects.watch,),
+            watches=(platform.objects.watch, partial(watch_guard, dsn)),
             workers=settings.workers,
         )
         log.info("controller started")
@@ -77,7 +79,7 @@ def main() -> None:
         stop_all(arguments.home)
         return
     logs.configure()
-    settings = Settings()  # type: ignore[call-arg]  # filled from the environment
+    settings = Settings()  # filled from the environment
     log.info("settings %s", settings)
     asyncio.run(_until_stopped(settings))
 

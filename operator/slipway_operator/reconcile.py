@@ -113,9 +113,8 @@ class Controller:
             return error.delay
         except Exception as error:
             failures[model] = failures.get(model, 0) + 1
-            delay = min(ERROR_DELAY_SECONDS * 2 ** failures[model], ERROR_DELAY_LIMIT_SECONDS)
             log.exception("reconcile failed", extra={"model": model, "error": str(error)})
-            return delay
+            return min(ERROR_DELAY_SECONDS * failures[model], ERROR_DELAY_LIMIT_SECONDS)
         failures.pop(model, None)
         return delay
 

@@ -22,7 +22,7 @@ from slipway_verdicts.judge import Judgement
 
 
 class RunState(StrEnum):
-    """A run's life as its platform sees it. ``LOST``: started once, gone without an exit code."""
+    """A run's life as its platform sees it. ``LOST``: ended, and is to be started again."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"

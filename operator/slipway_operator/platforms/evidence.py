@@ -12,12 +12,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from slipway_operator.core.snapshot import Baseline
-from slipway_operator.errors import Transient
+from slipway_operator.platforms.store_errors import operator_errors
 from slipway_operator.subject import Subject
 from slipway_store import measurements
 from slipway_store.connect import Pool
 from slipway_store.counts import CountRow, StepWindow, rollout_counts
-from slipway_store.errors import UNAVAILABLE
 from slipway_store.routes import guard_trips, live_heartbeats, lowest_watermark
 from slipway_store.traffic import baseline, shadow_counts
 from slipway_verdicts.counts import ArmCounts, Tick
@@ -40,15 +39,14 @@ class PostgresEvidence:
     _baselines: dict[tuple[str, str], tuple[float, Baseline]] = field(default_factory=dict)
 
     async def watermark(self) -> datetime | None:
-        return await lowest_watermark(self.pool)
+        with operator_errors():
+            return await lowest_watermark(self.pool)
 
     async def ticks(self, subject: Subject, watermark: datetime) -> Sequence[Tick]:
         rows: list[CountRow] = []
-        try:
+        with operator_errors():
             for window in subject.windows:
                 rows += await self._window(subject, window, watermark)
-        except UNAVAILABLE as error:
-            raise Transient(f"the request log cannot be read: {error}") from error
         return ticks_of(rows)
 
     async def _window(
@@ -81,33 +79,36 @@ class PostgresEvidence:
                 ttft_ms=first.ttft_ms,
                 token_ms=first.token_ms,
             )
-            rows = await rollout_counts(
-                self.pool,
-                model=subject.model,
-                candidate=subject.stable,
-                stable=None,
-                steps=(window,),
-                watermark=subject.began,
-            )
+            with operator_errors():
+                rows = await rollout_counts(
+                    self.pool,
+                    model=subject.model,
+                    candidate=subject.stable,
+                    stable=None,
+                    steps=(window,),
+                    watermark=subject.began,
+                )
             self._before[subject.rollout_id] = _totals(rows)
         return self._before[subject.rollout_id]
 
     async def shadow(self, subject: Subject, watermark: datetime) -> tuple[int, int]:
         if subject.shadow_since is None:
             return 0, 0
-        return await shadow_counts(
-            self.pool,
-            model=subject.model,
-            version=subject.candidate,
-            since=subject.shadow_since,
-            watermark=watermark,
-        )
+        with operator_errors():
+            return await shadow_counts(
+                self.pool,
+                model=subject.model,
+                version=subject.candidate,
+                since=subject.shadow_since,
+                watermark=watermark,
+            )
 
     async def baseline(self, model: str, version: str, now: datetime) -> Baseline:
         read_at, kept = self._baselines.get((model, version), (0.0, Baseline()))
         if read_at and time.monotonic() - read_at < BASELINE_SECONDS:
             return kept
-        found = await baseline(self.pool, model=model, version=version, now=now)
+        with operator_errors():
+            found = await baseline(self.pool, model=model, version=version, now=now)
         kept = Baseline(
             requests_per_second=found.requests_per_second,
             ttft_p95_ms=found.ttft_p95_ms,
@@ -117,10 +118,12 @@ class PostgresEvidence:
         return kept
 
     async def guard_tripped(self, subject: Subject) -> bool:
-        return bool(await guard_trips(self.pool, subject.model, subject.rollout_id))
+        with operator_errors():
+            return bool(await guard_trips(self.pool, subject.model, subject.rollout_id))
 
     async def in_flight(self) -> Mapping[str, int] | None:
-        beats = await live_heartbeats(self.pool)
+        with operator_errors():
+            beats = await live_heartbeats(self.pool)
         if not beats:
             return None
         total: dict[str, int] = {}
@@ -130,16 +133,17 @@ class PostgresEvidence:
         return total
 
     async def record(self, subject: Subject, judgement: Judgement, at: datetime) -> None:
-        await measurements.record(
-            self.pool,
-            model=subject.model,
-            version=subject.candidate,
-            attempt=subject.attempt,
-            step=subject.step,
-            at=at,
-            verdict=judgement.verdict,
-            body=asdict(judgement),
-        )
+        with operator_errors():
+            await measurements.record(
+                self.pool,
+                model=subject.model,
+                version=subject.candidate,
+                attempt=subject.attempt,
+                step=subject.step,
+                at=at,
+                verdict=judgement.verdict,
+                body=asdict(judgement),
+            )
 
 
 def ticks_of(rows: Sequence[CountRow]) -> list[Tick]:

@@ -88,10 +88,13 @@ async def test_a_failure_is_retried_up_to_the_limit(home):
     behave(home, exit=1)
     runs = a_platform(home)
     run = DesiredRun(name="v1-run", version="v1", request=RUN.request, backoff_limit=2)
-    for restarts in range(3):
+    for restarts in range(2):
         await runs.apply("m", [run])
-        seen = await until(runs, RunState.FAILED)
+        seen = await until(runs, RunState.LOST)
         assert seen.restarts == restarts
+    await runs.apply("m", [run])
+    seen = await until(runs, RunState.FAILED)
+    assert seen.restarts == 2
     await runs.apply("m", [run])
     assert len(pids(home)) == 3
     assert "exit code 1" in seen.message
@@ -113,7 +116,7 @@ async def test_a_killed_command_is_a_failure_and_runs_again(home):
     await runs.apply("m", [RUN])
     await until_working(home)
     os.kill(pids(home)[0], signal.SIGKILL)
-    assert (await until(runs, RunState.FAILED)).exit_code == -signal.SIGKILL
+    assert (await until(runs, RunState.LOST)).exit_code == -signal.SIGKILL
     (home / "go").touch()
     await runs.apply("m", [RUN])
     assert (await until(runs, RunState.SUCCEEDED)).restarts == 1
@@ -152,7 +155,7 @@ async def test_what_is_not_desired_is_stopped_and_a_checkpoint_costs_no_retry(ho
     await runs.apply("m", [RUN])
     await until_working(home)
     await runs.apply("m", [])
-    assert (await until(runs, RunState.FAILED)).exit_code == 75
+    assert (await until(runs, RunState.LOST)).exit_code == 75
     (home / "go").touch()
     await runs.apply("m", [RUN])
     assert (await until(runs, RunState.SUCCEEDED)).restarts == 0

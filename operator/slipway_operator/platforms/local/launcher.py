@@ -16,7 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-LOCK_FILE = "lock"
+LOCK_FILE = "launcher.lock"
 LOG_FILE = "log"
 PROCESS_FILE = "process.json"
 EXIT_FILE = "exit.json"

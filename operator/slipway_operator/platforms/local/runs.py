@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,18 @@ class RunSettings:
     python: str = sys.executable
 
 
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """How often a run was started again, of how many times it may be. A checkpoint costs none."""
+
+    done: int = 0
+    limit: int = 0
+
+    @property
+    def left(self) -> bool:
+        return self.done < self.limit
+
+
 @dataclass(slots=True)
 class LocalRuns:
     """The ``Runs`` port on one machine. ``command`` builds the argv from (spec, work folder)."""
@@ -85,12 +97,7 @@ class LocalRuns:
             return False
         if not (path / SPEC_FILE).exists():
             return True
-        seen = observe_run(path)
-        if seen.state is RunState.LOST:
-            return seen.restarts < run.backoff_limit
-        if seen.state is not RunState.FAILED or seen.exit_code == EXIT_INVALID:
-            return False
-        return seen.exit_code == EXIT_CHECKPOINTED or seen.restarts < run.backoff_limit
+        return observe_run(path).state is RunState.LOST
 
     def _start(self, path: Path, run: DesiredRun) -> None:
         self._stopping.pop(path, None)
@@ -99,8 +106,11 @@ class LocalRuns:
         if again:
             seen = observe_run(path)
             counted = 0 if seen.exit_code == EXIT_CHECKPOINTED else 1
-            launcher.write_json(path / RESTARTS_FILE, seen.restarts + counted)
+            counts = Restarts(done=seen.restarts + counted, limit=run.backoff_limit)
         else:
+            counts = Restarts(limit=run.backoff_limit)
+        launcher.write_json(path / RESTARTS_FILE, asdict(counts))
+        if not again:
             spec = run_spec(run, self.settings.home, model=path.parent.name)
             launcher.write_json(path / SPEC_FILE, spec.wire())
         argv = (self.command or self._training_command)(path / SPEC_FILE, path)
@@ -148,15 +158,17 @@ class LocalRuns:
 
 def observe_run(path: Path) -> RunObservation:
     """One run's folder → what its platform knows. Half-written files read as absent."""
+    # First: the exit code is written before the lock goes, so what is not held has it.
+    held = launcher.is_held(path)
     result = _parse(RunResult, _read_json(path / RESULT_FILE))
     exited = _read_json(path / launcher.EXIT_FILE)
     code = exited.get("code") if isinstance(exited, dict) else None
-    restarts = _read_json(path / RESTARTS_FILE) or 0
-    if launcher.is_held(path):
+    restarts = Restarts(**(_read_json(path / RESTARTS_FILE) or {}))
+    if held:
         state = RunState.RUNNING
     elif result is not None and not result.error and code in (0, None):
         state, code = RunState.SUCCEEDED, 0
-    elif code is None:
+    elif code == EXIT_CHECKPOINTED or (restarts.left and code != EXIT_INVALID):
         state = RunState.LOST
     else:
         state = RunState.FAILED
@@ -167,7 +179,7 @@ def observe_run(path: Path) -> RunObservation:
         exit_code=code,
         reason=_reason(code) if failed else None,
         message=_failure_message(path, result, code) if failed else "",
-        restarts=restarts,
+        restarts=restarts.done,
         progress=_last_progress(path),
         result=result,
     )
