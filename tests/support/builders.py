@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from slipway_contracts.artifact import ArtifactRef
+from slipway_contracts.artifact import ArtifactRef, Lineage
 from slipway_contracts.conditions import (
     Condition,
     ConditionStatus,
@@ -17,7 +17,8 @@ from slipway_contracts.conditions import (
     Phase,
     Reason,
 )
-from slipway_contracts.model import Model, ModelSpec
+from slipway_contracts.evaluation import EvaluationReport
+from slipway_contracts.model import Model
 from slipway_contracts.model_version import (
     ModelVersion,
     ModelVersionSpec,
@@ -28,16 +29,22 @@ from slipway_contracts.model_version import (
     StepSummary,
 )
 from slipway_contracts.names import attempt_id, child_name
-from slipway_contracts.route import BackendRoute, ModelRoute
 from slipway_contracts.rollout import Rollout
+from slipway_contracts.route import BackendRoute, ModelRoute
+from slipway_contracts.run import RunResult
 from slipway_contracts.serving import Serving
+from slipway_operator.core.draft import Draft
 from slipway_operator.core.effective import rollout_digest
 from slipway_operator.core.snapshot import (
     Analysis,
     BackendObservation,
     BackendState,
     RoutesObservation,
+    RunObservation,
+    RunState,
+    Snapshot,
 )
+from slipway_operator.core.traffic import route_for
 from slipway_verdicts.judge import Judgement, MetricJudgement, Verdict
 
 T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -99,7 +106,7 @@ class VersionBuilder:
     name: str = "v1"
     spec: dict = field(default_factory=lambda: {"source": {"random": {}}})
     meta: dict = field(default_factory=dict)
-    status: ModelVersionStatus = ModelVersionStatus()
+    status: ModelVersionStatus = field(default_factory=ModelVersionStatus)
 
     @property
     def uid(self) -> str:
@@ -339,4 +346,57 @@ def a_route(*backends: tuple[VersionBuilder, int, str], salt: str = "uid-chat") 
             BackendRoute(version=v.name, weight=w, url=backend_of(v).url, role=role)
             for v, w, role in backends
         ),
+    )
+
+
+def a_snapshot(
+    model: ModelBuilder | Model | None,
+    *versions: VersionBuilder,
+    seconds: float = 0,
+    backends: tuple[BackendObservation, ...] | None = None,
+    runs: tuple[RunObservation, ...] = (),
+    routes: RoutesObservation | None = None,
+    **changes,
+) -> Snapshot:
+    """One moment. By default every version that should run is READY and every gateway applies
+    exactly what the statuses ask for, so that a test names only what is different."""
+    built = model.build() if isinstance(model, ModelBuilder) else model
+    objects = tuple(version.build() for version in versions)
+    if backends is None:
+        backends = tuple(backend_of(v) for v in objects if v.status.rollout is not None)
+    snapshot = Snapshot(
+        now=at(seconds),
+        model=built,
+        versions=objects,
+        runs={run.name: run for run in runs},
+        backends={backend.name: backend for backend in backends},
+        routes=routes or RoutesObservation(live_gateways=1),
+        in_flight=changes.pop("in_flight", {}),
+        **changes,
+    )
+    if routes is None:
+        snapshot = replace(snapshot, routes=routes_of(route_for(Draft.of(snapshot))))
+    return snapshot
+
+
+def a_run(
+    version: VersionBuilder,
+    kind: str,
+    state: RunState | str = RunState.SUCCEEDED,
+    *,
+    report: EvaluationReport | None = None,
+    artifact: bool = True,
+    **changes,
+) -> RunObservation:
+    """A run of that version, by the suffix of its name."""
+    status = version.accepted().status
+    result = None
+    if RunState(state) is RunState.SUCCEEDED:
+        made = an_artifact(version.name) if artifact and report is None else None
+        result = RunResult(artifact=made, report=report, lineage=Lineage(dataset_digest="d"))
+    return RunObservation(
+        name=child_name(version.name, version.uid, status.attempt, kind),
+        state=RunState(state),
+        result=changes.pop("result", result),
+        **changes,
     )

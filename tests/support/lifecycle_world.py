@@ -47,7 +47,7 @@ class World:
     gateways_apply: bool = True
     instant_runs: bool = True
     analysis: Analysis | None = None
-    baseline: Baseline = Baseline()
+    baseline: Baseline = field(default_factory=Baseline)
     in_flight: dict[str, int] | None = field(default_factory=dict)
     terminating: bool = False
     losses: dict[str, float] = field(default_factory=dict)

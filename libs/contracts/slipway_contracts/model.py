@@ -72,6 +72,18 @@ class ModelSpec(Spec):
     notifications: Notifications = Notifications()
 
     @model_validator(mode="after")
+    def _whole(self) -> ModelSpec:
+        """A Model overrides nothing, so its parts must be right with their own defaults."""
+        replicas, evaluation = self.serving.replicas, self.evaluation
+        if replicas.max < replicas.min:
+            raise ValueError(
+                f"spec.serving.replicas.max is {replicas.max}, below replicas.min; raise max"
+            )
+        if evaluation.gates and not evaluation.suites:
+            raise ValueError("spec.evaluation.suites is empty, but gates name suites; add them")
+        return self
+
+    @model_validator(mode="after")
     def _traffic_sums(self) -> ModelSpec:
         if self.traffic and sum(share.weight for share in self.traffic) != 100:
             raise ValueError("spec.traffic weights must sum to 100")
@@ -93,6 +105,15 @@ class RouteStatus(Status):
     """The LoRA adapter's name, where it runs on the stable version's pods."""
 
 
+class Leftover(Status):
+    """A backend whose ModelVersion was replaced; it goes when it is drained (from ``since`` on)."""
+
+    backend: str
+    """Name of the backend."""
+    since: AwareDatetime | None = None
+    """Since when it drains."""
+
+
 class ModelStatus(Status):
     """Observed state; written by the operator only."""
 
@@ -112,6 +133,9 @@ class ModelStatus(Status):
     """Revision of the routes as written."""
     routes_applied: int = 0
     """Lowest revision that a live gateway applies."""
+    leftovers: tuple[Leftover, ...] = ()
+    """Backends of replaced versions that still drain."""
+    """Backends of versions that were replaced, until they are drained."""
     conditions: tuple[Condition, ...] = ()
     """Ready, Stalled, Degraded and TrafficApplied."""
 

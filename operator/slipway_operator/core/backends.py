@@ -12,8 +12,6 @@ from slipway_operator.core.traffic import yielding
 
 def desired_backends(draft: Draft) -> tuple[DesiredBackend, ...]:
     """Derived from the statuses alone; what is not listed goes."""
-    if draft.model is None:
-        return ()
     return tuple(_desired(draft, v) for v in draft if _wanted(draft, v))
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
-from slipway_contracts.model import ModelStatus
+from slipway_contracts.model import Model, ModelStatus
 from slipway_operator.core.backends import desired_backends
 from slipway_operator.core.decision import Decision, EventRecord
 from slipway_operator.core.draft import Draft, VersionDraft
 from slipway_operator.core.events import condition_events, version_events
+from slipway_operator.core.leftovers import leftover_backends
 from slipway_operator.core.model_state import model_status
 from slipway_operator.core.policies.accept import accept
 from slipway_operator.core.policies.begin import begin
@@ -99,28 +99,36 @@ def _round(snapshot: Snapshot) -> Decision:
 
 def _decision(draft: Draft) -> Decision:
     snapshot, model = draft.snapshot, draft.model
-    released = tuple(v.name for v in draft if _released(draft, v))
     statuses = {v.name: v.status for v in draft}
     if snapshot.namespace_terminating:
         return Decision(
             model_status=model.status if model is not None else None,
             version_statuses=statuses,
-            release_versions=tuple(v.name for v in draft),
-            release_model=model is not None,
+            release_versions=tuple(v.name for v in draft if v.deleted),
+            release_model=_ends(model),
+        )
+    released = tuple(v.name for v in draft if _released(draft, v))
+    if model is None:
+        return Decision(
+            version_statuses=statuses, release_versions=released, requeue_after=_requeue(draft)
         )
     route = route_for(draft)
-    ends = model is not None and model.metadata.deletion_timestamp is not None
-    gone = ends and all(v.over for v in draft)
+    status = model_status(draft, model, route)
+    gone = _ends(model) and all(v.over for v in draft) and not status.leftovers
     return Decision(
         runs=tuple(draft.runs[name] for name in sorted(draft.runs)),
-        backends=desired_backends(draft),
+        backends=(*desired_backends(draft), *leftover_backends(draft, status.leftovers)),
         route=None if gone else route,
-        model_status=model_status(draft, model, route) if model is not None else None,
+        model_status=status,
         version_statuses=statuses,
         release_versions=released,
         release_model=gone and not snapshot.backends,
-        requeue_after=_requeue(draft, gone=gone),
+        requeue_after=_requeue(draft),
     )
+
+
+def _ends(model: Model | None) -> bool:
+    return model is not None and model.metadata.deletion_timestamp is not None
 
 
 def _released(draft: Draft, v: VersionDraft) -> bool:
@@ -133,13 +141,14 @@ def _released(draft: Draft, v: VersionDraft) -> bool:
     return outcome is not None and draft.now >= outcome.at + DELETION_BOX
 
 
-def _requeue(draft: Draft, *, gone: bool) -> float | None:
-    ready = [v.ready or v.over or not v.promoted for v in draft]
-    if not all(ready) or (gone and draft.snapshot.backends):
-        draft.wake_at(draft.now + timedelta(seconds=2))
-    if not draft.wakes:
-        return IDLE_SECONDS if draft.roles.stable is not None else None
-    return min(draft.wakes)
+def _requeue(draft: Draft) -> float | None:
+    """The soonest wish; else now and then while something serves, or is still to be seen gone."""
+    unsettled = [v for v in draft if v.promoted and not v.over and not v.ready]
+    if unsettled or (_ends(draft.model) and draft.snapshot.backends):
+        draft.wake_in(2)
+    if draft.wakes:
+        return min(draft.wakes)
+    return IDLE_SECONDS if draft.roles.stable is not None else None
 
 
 def _events(snapshot: Snapshot, decision: Decision) -> tuple[EventRecord, ...]:

@@ -219,6 +219,7 @@ class Draft:
         stable = serving[-1] if serving else None
         before = [v for v in promoted if v is not stable and not _rolled_back(v)]
         slot = [v for v in self if v.holds_slot and v is not stable]
+        slot.sort(key=lambda v: v.status.slot_taken_at or self.now)
         return Roles(
             stable=stable,
             previous=before[-1] if before else None,

@@ -13,8 +13,10 @@ from slipway_contracts.conditions import (
 from slipway_contracts.model import Model, ModelStatus, RouteStatus
 from slipway_contracts.route import ModelRoute
 from slipway_operator.core.draft import FALSE, TRUE, Draft, VersionDraft
+from slipway_operator.core.leftovers import leftovers
 from slipway_operator.core.policies.report import traffic_reason
 from slipway_operator.core.policies.watch import watch_until
+from slipway_operator.core.snapshot import BackendState
 
 
 def model_status(draft: Draft, model: Model, route: ModelRoute | None) -> ModelStatus:
@@ -34,6 +36,7 @@ def model_status(draft: Draft, model: Model, route: ModelRoute | None) -> ModelS
             ),
             "routes_revision": routes.revision,
             "routes_applied": routes.applied,
+            "leftovers": leftovers(draft, frozenset(entry.url for entry in entries)),
         }
     )
     conditions = status.conditions
@@ -72,7 +75,9 @@ def _conditions(draft: Draft, route: ModelRoute | None) -> dict[ConditionType, _
 
 def _ready(draft: Draft, route: ModelRoute | None) -> _Said:
     entries = route.backends if route is not None else ()
-    answering = [e.version for e in entries if e.weight and draft.versions[e.version].ready]
+    backends = draft.snapshot.backends.values()
+    ready = {seen.url for seen in backends if seen.state is BackendState.READY}
+    answering = [e.version for e in entries if e.weight and e.url in ready]
     if answering:
         return TRUE, Reason.SERVING, f"{', '.join(answering)} answers"
     if entries or draft.roles.stable is not None:

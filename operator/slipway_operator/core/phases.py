@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from slipway_contracts.conditions import ConditionType, Phase, Reason, find_condition
-from slipway_operator.core.draft import FALSE, Draft, VersionDraft
+from slipway_contracts.conditions import ConditionType, Phase
+from slipway_operator.core.draft import Draft, VersionDraft
+from slipway_operator.core.policies.promote import awaits_approval
 from slipway_operator.core.policies.split import member
 from slipway_operator.core.traffic import shadowing
 
@@ -23,7 +24,7 @@ def phase_of(draft: Draft, v: VersionDraft) -> Phase:
         return Phase.SERVING if v.ready else Phase.DEPLOYING
     if v.is_true(ConditionType.PAUSED):
         return Phase.PAUSED
-    if _awaits_approval(v):
+    if awaits_approval(v):
         return Phase.AWAITING_APPROVAL
     return _climbing(v) if v.holds_slot else _before_slot(draft, v)
 
@@ -44,14 +45,6 @@ def _promoted(v: VersionDraft) -> Phase:
     assert rollout is not None
     pending = v.holds_slot and rollout.step_started_at is None and rollout.step >= 0
     return Phase.PROMOTING if pending else Phase.SERVING
-
-
-def _awaits_approval(v: VersionDraft) -> bool:
-    kinds = (ConditionType.CANDIDATE_READY, ConditionType.PROMOTED)
-    found = (find_condition(v.status.conditions, kind) for kind in kinds)
-    return any(
-        c is not None and c.status is FALSE and c.reason is Reason.AWAITING_APPROVAL for c in found
-    )
 
 
 def _climbing(v: VersionDraft) -> Phase:

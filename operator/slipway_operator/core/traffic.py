@@ -13,6 +13,7 @@ from slipway_contracts.model import Model
 from slipway_contracts.route import BackendRoute, GuardRoute, ModelRoute, Role, ShadowRoute
 from slipway_contracts.serving import ServingMode
 from slipway_operator.core.draft import Draft, VersionDraft
+from slipway_operator.core.leftovers import carried
 from slipway_operator.core.snapshot import BackendState
 
 # What the old version keeps while the new one is watched, so that the comparison lives on.
@@ -61,14 +62,15 @@ def intended(draft: Draft) -> tuple[Share, ...]:
     if model.spec.traffic:
         return _split(draft, model)
     stable, candidate, previous = roles.stable, roles.candidate, roles.previous
-    if stable is None or yielding(draft) is not None:
-        return ()
     weight = canary_weight(candidate) if candidate is not None else 0
+    if yielding(draft) is not None:
+        return ()
     if candidate is not None and weight:
-        return (
-            Share(version=candidate, weight=weight, role="candidate"),
-            Share(version=stable, weight=100 - weight, role="stable"),
-        )
+        taken = Share(version=candidate, weight=weight, role="candidate")
+        rest = (Share(version=stable, weight=100 - weight, role="stable"),) if stable else ()
+        return (taken, *rest)
+    if stable is None:
+        return ()
     if previous is not None and previous.live:
         return (
             Share(version=stable, weight=100 - PREVIOUS_WEIGHT, role="stable"),
@@ -115,9 +117,8 @@ def route_for(draft: Draft) -> ModelRoute | None:
     if model is None:
         return None
     shares = routed(draft)
-    roles = draft.roles
     first = shares[0].version if shares and shares[0].role != "fixed" else None
-    stable = roles.stable
+    stable = draft.roles.stable
     stickiness = first.specs.rollout.stickiness if first and first.specs else "Conversation"
     return ModelRoute(
         model=model.metadata.name,
@@ -125,7 +126,7 @@ def route_for(draft: Draft) -> ModelRoute | None:
         default=model.spec.default,
         salt=(first.uid if first else "") or model.metadata.uid or model.metadata.name,
         stickiness=stickiness,
-        backends=tuple(_entry(share) for share in shares),
+        backends=tuple(_entry(share) for share in shares) or _carried(draft, model),
         shadow=_shadow(draft),
         guard=_guard(draft, shares),
         overdue_ms=_overdue(draft),
@@ -133,6 +134,11 @@ def route_for(draft: Draft) -> ModelRoute | None:
         generation_defaults=model.spec.generation_defaults,
         max_model_len=stable.serving.engine.max_model_len if stable else None,
     )
+
+
+def _carried(draft: Draft, model: Model) -> tuple[BackendRoute, ...]:
+    ends = model.metadata.deletion_timestamp is not None
+    return () if ends or model.spec.traffic else carried(draft)
 
 
 def _entry(share: Share) -> BackendRoute:

@@ -36,15 +36,20 @@ from slipway_verdicts.judge import Verdict
 def canary(draft: Draft) -> None:
     """One step of the climb."""
     v = draft.roles.candidate
-    if v is None or not v.live or v.rollout is None or v.promoted or shadowing(v):
+    if v is None or not v.live or v.rollout is None or v.promoted:
         return
     draft.wake_in(1)
+    if draft.roles.stable is None:
+        _alone(draft, v)
+        return
+    if shadowing(v):
+        return
     if _edited(draft, v):
         return
     if draft.pinned is v:
         _rise_to_top(draft, v, reason=Reason.PROMOTED_BY_REQUEST, message="pinned by the Model")
         return
-    if v.rollout.step < 0:
+    if v.rollout.step < 0 or not v.rollout.plan:
         _next(draft, v)
         return
     if v.rollout.step_started_at is None:
@@ -55,6 +60,13 @@ def canary(draft: Draft) -> None:
         _judge(draft, v)
     if passed(v):
         _next(draft, v)
+
+
+def _alone(draft: Draft, v: VersionDraft) -> None:
+    """Stable was taken away meanwhile: nothing is left to compare with, nor to serve instead."""
+    if v.ready:
+        v.set_rollout(first=True)
+        promote(draft, v, reason=Reason.FIRST_VERSION, message="nothing else serves any more")
 
 
 def _edited(draft: Draft, v: VersionDraft) -> bool:

@@ -50,7 +50,7 @@ def _no_capacity(draft: Draft, v: VersionDraft, seen: BackendObservation) -> Non
     said = seen.message or "no room for the backend; add a node, or lower serving.resources"
     for kind, status in ((ConditionType.STALLED, TRUE), (ConditionType.CANDIDATE_READY, FALSE)):
         v.condition(kind, status, reason=Reason.INSUFFICIENT_CAPACITY, message=said)
-    if _waited_too_long(draft, v):
+    if waited_too_long(draft, v):
         phase = Phase.ROLLED_BACK if v.rollout is not None else Phase.FAILED
         v.leave(phase, Reason.INSUFFICIENT_CAPACITY, message=f"{said} (capacityTimeout is over)")
 
@@ -58,7 +58,7 @@ def _no_capacity(draft: Draft, v: VersionDraft, seen: BackendObservation) -> Non
 def _lost(draft: Draft, v: VersionDraft) -> None:
     said = "the backend does not answer; it gets no weight until it does"
     v.condition(ConditionType.CANDIDATE_READY, FALSE, reason=Reason.BACKEND_LOST, message=said)
-    if _waited_too_long(draft, v):
+    if waited_too_long(draft, v):
         v.leave(
             Phase.ROLLED_BACK,
             Reason.BACKEND_LOST,
@@ -66,7 +66,8 @@ def _lost(draft: Draft, v: VersionDraft) -> None:
         )
 
 
-def _waited_too_long(draft: Draft, v: VersionDraft) -> bool:
+def waited_too_long(draft: Draft, v: VersionDraft) -> bool:
+    """Start or read its patience; over after ``serving.capacityTimeout``."""
     since = v.status.capacity_wait_since or draft.now
     v.set(capacity_wait_since=since)
     draft.wake_at(since + v.serving.capacity_timeout)

@@ -37,7 +37,9 @@ def _leave(draft: Draft, v: VersionDraft, ending: Outcome) -> None:
         return
     _start(draft, v, since=ending.at)
     boxed = ending.at + timedelta(seconds=v.serving.drain_seconds) + DELETION_BOX
-    if drained(draft, v) or (v.deleted and draft.now >= boxed):
+    model = draft.model
+    deleted = v.deleted or model is None or model.metadata.deletion_timestamp is not None
+    if drained(draft, v) or (deleted and draft.now >= boxed):
         _end(v, ending)
 
 

@@ -87,9 +87,9 @@ def _run(draft: Draft, v: VersionDraft, suites: tuple[Suite, ...]) -> DesiredRun
 def _running(draft: Draft, v: VersionDraft, run: DesiredRun) -> None:
     draft.runs[run.name] = run
     draft.wake_in(2)
-    again = v.status.evaluation is not None
     assert isinstance(run.request, EvaluateRequest)
-    against = run.request.baseline_version
+    done, against = v.status.evaluation, run.request.baseline_version
+    again = done is not None and done.baseline != against
     v.condition(
         ConditionType.EVALUATION_PASSED,
         UNKNOWN,

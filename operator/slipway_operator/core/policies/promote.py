@@ -6,7 +6,7 @@ apply the previous write, no pause.
 
 from __future__ import annotations
 
-from slipway_contracts.conditions import ConditionType, Phase, Reason
+from slipway_contracts.conditions import ConditionType, Phase, Reason, find_condition
 from slipway_operator.core.capacity import ready_replicas, replicas_for
 from slipway_operator.core.draft import FALSE, TRUE, Draft, VersionDraft
 from slipway_operator.core.rungs import enter
@@ -45,6 +45,15 @@ def await_approval(v: VersionDraft, what: str) -> None:
         FALSE,
         reason=Reason.AWAITING_APPROVAL,
         message=f"{what} waits for a person: set spec.approval.granted: true",
+    )
+
+
+def awaits_approval(v: VersionDraft) -> bool:
+    """It stands still until a person says yes."""
+    kinds = (ConditionType.CANDIDATE_READY, ConditionType.PROMOTED)
+    found = (find_condition(v.status.conditions, kind) for kind in kinds)
+    return any(
+        c is not None and c.status is FALSE and c.reason is Reason.AWAITING_APPROVAL for c in found
     )
 
 

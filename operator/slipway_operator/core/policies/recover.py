@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from slipway_contracts.artifact import ArtifactRef
 from slipway_contracts.conditions import Reason
 from slipway_contracts.model_version import RolloutStatus
 from slipway_contracts.names import attempt_id, child_name
@@ -26,11 +27,25 @@ def recover(draft: Draft) -> None:
         attempt = attempt_id(v.spec.retry.id)
         name = child_name(v.name, v.uid, attempt)
         seen = draft.snapshot.backends.get(name)
-        if seen is not None and seen.artifact is not None:
-            _rebuild(draft, v, seen)
+        artifact = _artifact(draft, v, seen) if seen is not None else None
+        if seen is not None and artifact is not None:
+            _rebuild(draft, v, seen, artifact=artifact)
 
 
-def _rebuild(draft: Draft, v: VersionDraft, seen: BackendObservation) -> None:
+def _artifact(draft: Draft, v: VersionDraft, seen: BackendObservation) -> ArtifactRef | None:
+    """What the backend was started with; else what the run made, if it is remembered."""
+    if seen.artifact is not None:
+        return seen.artifact
+    attempt = attempt_id(v.spec.retry.id)
+    names = (child_name(v.name, v.uid, attempt, kind) for kind in ("train", "import"))
+    runs = (draft.snapshot.runs.get(name) for name in names)
+    results = (run.result for run in runs if run is not None and run.result is not None)
+    return next((result.artifact for result in results if result.artifact is not None), None)
+
+
+def _rebuild(
+    draft: Draft, v: VersionDraft, seen: BackendObservation, *, artifact: ArtifactRef
+) -> None:
     assert v.specs is not None
     v.seen = seen
     v.set(
@@ -38,7 +53,7 @@ def _rebuild(draft: Draft, v: VersionDraft, seen: BackendObservation) -> None:
         attempt_number=1,
         backend=seen.name,
         serving=seen.serving or v.specs.serving,
-        artifact=seen.artifact,
+        artifact=artifact,
     )
     backends = draft.stored.backends if draft.stored is not None else ()
     entry = next((b for b in backends if b.version == v.name and b.url == seen.url), None)

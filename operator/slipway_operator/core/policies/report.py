@@ -6,25 +6,23 @@ from slipway_contracts.conditions import ConditionType, Reason
 from slipway_contracts.route import ModelRoute
 from slipway_operator.core.draft import FALSE, TRUE, Draft, VersionDraft
 from slipway_operator.core.phases import phase_of
-from slipway_operator.core.snapshot import BackendState
 from slipway_operator.core.traffic import route_for, same_route
 
 
 def report(draft: Draft) -> None:
     """Every version."""
     route = route_for(draft)
-    desired = {entry.version: entry.weight for entry in route.backends} if route else {}
+    # by address: a replaced object's old backend has the same version name
+    desired = {entry.url: entry.weight for entry in route.backends} if route else {}
     applied = applied_weights(draft)
     for v in draft:
+        url = v.seen.url if v.seen is not None else ""
+        weight = desired.get(url, 0)
         if v.rollout is not None:
-            v.set_rollout(
-                weight_desired=desired.get(v.name, 0),
-                weight_observed=(
-                    v.rollout.weight_observed if applied is None else applied.get(v.name, 0)
-                ),
-            )
+            observed = v.rollout.weight_observed if applied is None else applied.get(url, 0)
+            v.set_rollout(weight_desired=weight, weight_observed=observed)
         _traffic(draft, v, route)
-        _ready(v, weight=desired.get(v.name, 0))
+        _ready(v, weight=weight)
         v.set(phase=phase_of(draft, v), observed_generation=v.obj.metadata.generation)
 
 
@@ -33,7 +31,7 @@ def applied_weights(draft: Draft) -> dict[str, int] | None:
     routes = draft.snapshot.routes
     if routes.stored is None or not routes.live_gateways or routes.applied < routes.revision:
         return None
-    return {entry.version: entry.weight for entry in routes.stored.backends}
+    return {entry.url: entry.weight for entry in routes.stored.backends}
 
 
 def traffic_reason(draft: Draft, route: ModelRoute | None) -> tuple[Reason, str]:
@@ -55,14 +53,16 @@ def _traffic(draft: Draft, v: VersionDraft, route: ModelRoute | None) -> None:
 
 
 def _ready(v: VersionDraft, *, weight: int) -> None:
-    if weight and v.seen is not None and v.seen.state is BackendState.READY:
+    if weight and v.ready:
         v.condition(ConditionType.READY, TRUE, reason=Reason.SERVING)
     elif weight or (v.promoted and v.live):
+        seen = v.seen
+        said = "its backend does not answer; the platform starts it again, read its log"
         v.condition(
             ConditionType.READY,
             FALSE,
-            reason=Reason.BACKEND_LOST,
-            message="its backend does not answer; the platform starts it again, read its log",
+            reason=(seen.reason if seen is not None else None) or Reason.BACKEND_LOST,
+            message=(seen.message if seen is not None else "") or said,
         )
     else:
         v.condition(ConditionType.READY, FALSE, reason=Reason.NOT_SERVING)

@@ -16,6 +16,7 @@ def slot(draft: Draft) -> None:
     for v in draft:
         if v.over and v.holds_slot:
             v.set(slot_taken_at=None)
+    _one_at_most(draft)
     for v in draft:
         if not _waiting(draft, v):
             continue
@@ -24,6 +25,14 @@ def slot(draft: Draft) -> None:
             v.set(slot_taken_at=draft.now, capacity_wait_since=None)
         else:
             v.condition(ConditionType.CANDIDATE_READY, FALSE, reason=reason, message=message)
+
+
+def _one_at_most(draft: Draft) -> None:
+    """Should two hold it (statuses that were written half), the later one steps back."""
+    holders = [v for v in draft if v.holds_slot and not v.promoted and v.live]
+    holders.sort(key=lambda v: (v.status.slot_taken_at or draft.now, v.order))
+    for v in holders[1:]:
+        v.set(slot_taken_at=None, rollout=None)
 
 
 def _waiting(draft: Draft, v: VersionDraft) -> bool:

@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from slipway_contracts.conditions import ConditionType, Phase, Reason
 from slipway_operator.core.draft import FALSE, TRUE, Draft, VersionDraft
 from slipway_operator.core.evidence import Reading, read_evidence
+from slipway_operator.core.policies.deploy import waited_too_long
 from slipway_operator.core.policies.promote import supersede
 from slipway_operator.core.policies.rollback import say
 from slipway_operator.core.rungs import begin, close, lasted, step_elapsed
+from slipway_operator.core.snapshot import BackendState
 from slipway_operator.core.traffic import PREVIOUS_WEIGHT
 from slipway_verdicts.judge import Verdict
 
@@ -35,6 +37,8 @@ def watch(draft: Draft) -> None:
             begin(draft, v, weight=100 - PREVIOUS_WEIGHT if previous is not None else 100)
         if v.specs.rollout.post_promotion_watch > timedelta(0):
             return
+    if previous is not None and previous.ready and _lost(draft, v):
+        return
     reading = read_evidence(draft, v)
     say(v, reading)
     if reading.verdict is Verdict.FAIL:
@@ -42,6 +46,22 @@ def watch(draft: Draft) -> None:
     elif _over(v):
         supersede(previous, v)
         _finish(v, free=previous is None)
+
+
+def _lost(draft: Draft, v: VersionDraft) -> bool:
+    """It broke, or did not come back in time: the old one has everything again."""
+    broken = v.seen is not None and v.seen.state is BackendState.FAILED
+    if v.ready:
+        v.set(capacity_wait_since=None)
+    elif broken or waited_too_long(draft, v):
+        reason = v.seen.reason if v.seen is not None else None
+        said = v.seen.message if v.seen is not None else ""
+        v.leave(
+            Phase.ROLLED_BACK,
+            reason or Reason.BACKEND_LOST,
+            message=said or "the backend does not answer; read its log",
+        )
+    return not v.ready
 
 
 def _over(v: VersionDraft) -> bool:
