@@ -37,7 +37,7 @@ class MetricRule(Spec):
 
 
 class ThresholdBound(Spec):
-    """``mode: Threshold``: the rate of ``metric`` on the candidate may not exceed ``max``."""
+    """One bound of mode Threshold: the candidate's rate of ``metric`` may not exceed ``max``."""
 
     metric: Metric
     """The rate that is bounded."""
@@ -72,7 +72,7 @@ class Analysis(Spec):
     latency_tolerance: float = Field(default=1.25, ge=1, le=100)
     """How many times the stable version's p95 is slow."""
     metrics: tuple[MetricRule, ...] = Field(default=(), max_length=16)
-    """Other bounds for some metrics. Empty: every metric with its defaults."""
+    """The metrics to judge by, with their bounds. Empty: every metric with its defaults."""
     threshold: Threshold = Threshold()
     error_budget: int = Field(default=5, ge=0, le=1000)
     """So many ticks may be unreadable before the rollout is aborted."""

@@ -77,7 +77,8 @@ class Replicas(Spec):
 
     @model_validator(mode="after")
     def _ordered(self) -> Replicas:
-        if self.max < self.min:
+        # Half a pair may be an override of a Model's; the merged value is checked whole.
+        if {"min", "max"} <= self.model_fields_set and self.max < self.min:
             raise ValueError("replicas.max is below replicas.min; raise max or lower min")
         return self
 

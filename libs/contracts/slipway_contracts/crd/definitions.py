@@ -9,11 +9,11 @@ from pydantic import BaseModel
 
 from slipway_contracts.base import GROUP, VERSION
 from slipway_contracts.crd.described import class_text
-from slipway_contracts.crd.rules import RESOURCE_RULES
 from slipway_contracts.crd.structural import structural
 from slipway_contracts.model import Model, ModelSpec, ModelStatus
 from slipway_contracts.model_version import ModelVersion, ModelVersionSpec, ModelVersionStatus
 
+NAME = {"type": "string", "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"}
 # What a version leaves out comes from its Model; a default would come first.
 OVERRIDES = ("serving", "evaluation", "rollout")
 
@@ -95,11 +95,11 @@ def _definition(
         "properties": {
             "apiVersion": {"description": f"{GROUP}/{VERSION}.", "type": "string"},
             "kind": {"description": f"{name}.", "type": "string"},
-            "metadata": {"description": "Standard object metadata.", "type": "object"},
+            # All that a CRD may say about metadata. Kubernetes itself would allow dots and 253.
+            "metadata": {"type": "object", "properties": {"name": NAME}},
             "spec": spec,
             "status": status,
         },
-        "x-kubernetes-validations": [rule.schema() for rule in RESOURCE_RULES],
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

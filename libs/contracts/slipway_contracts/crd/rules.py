@@ -18,8 +18,6 @@ from slipway_contracts.rollout import Analysis, Rollout
 from slipway_contracts.serving import Replicas
 from slipway_contracts.training import Base, Training
 
-NAME_PATTERN = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -34,13 +32,6 @@ class Rule:
         pointed = {"fieldPath": f".{self.field}"} if self.field else {}
         return {"rule": self.rule, "message": self.message, **pointed}
 
-
-RESOURCE_RULES: tuple[Rule, ...] = (
-    Rule(
-        rule=f"size(self.metadata.name) <= 63 && self.metadata.name.matches('{NAME_PATTERN}')",
-        message="metadata.name must be at most 63 lower-case letters, digits and inner '-'",
-    ),
-)
 
 RULES: dict[type[BaseModel], tuple[Rule, ...]] = {
     ModelVersionSpec: (
@@ -86,8 +77,8 @@ RULES: dict[type[BaseModel], tuple[Rule, ...]] = {
     ),
     Evaluation: (
         Rule(
-            rule="!has(self.gates) || self.gates.all(gate, has(self.suites) && self.suites.exists("
-            "suite, gate.metric.startsWith(suite.name + '.')))",
+            rule="!has(self.gates) || !has(self.suites) || self.gates.all(gate, "
+            "self.suites.exists(suite, gate.metric.startsWith(suite.name + '.')))",
             message="a gate names no suite; its metric is SUITE.METRIC",
             field="gates",
         ),
