@@ -108,7 +108,7 @@ class _Meter:
         self._ticks += 1
         self._sums += counts[:, 0, CANDIDATE, : BAD + 1]
         if self._ticks % _MINUTE_TICKS:
-            nothing: NDArray[np.bool_] = np.zeros(len(self._sums), dtype=bool)
+            nothing: Bools = np.zeros(len(self._sums), dtype=bool)
             return nothing, nothing
         n, bad = self._sums.T
         measured = n > 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from slipway_verdicts import sequential, threshold, wording
+from slipway_verdicts import guard, sequential, threshold, wording
 from slipway_verdicts.counts import ArmCounts, Tick
 from slipway_verdicts.errors import CountsError
 from slipway_verdicts.judgement import Judgement, MetricJudgement, Verdict, worst
@@ -122,18 +122,23 @@ def _sequential(
 
 def _threshold(by_metric: Mapping[str, Series], plan: AnalysisPlan, step: int) -> Judgement:
     clocks = threshold.clocks(by_metric)
+    guarded = {
+        rule.metric: wording.failed(wording.counted(s.at_step(step), Verdict.FAIL), guard=True)
+        for rule, s in _applicable(by_metric, plan)
+        if guard.tripped(s)
+    }
     judged = [
         threshold.judge_bound(by_metric[b.metric], b, plan=plan.threshold, step=step, clocks=clocks)
         for b in plan.threshold.bounds
-        if b.metric in by_metric and by_metric[b.metric].eligible()
+        if b.metric in by_metric and by_metric[b.metric].eligible() and b.metric not in guarded
     ]
-    metrics = tuple(each.judgement for each in judged)
+    metrics = (*guarded.values(), *(each.judgement for each in judged))
     verdict = worst([metric.verdict for metric in metrics])
     if verdict is Verdict.PASS and not 0 <= step < len(plan.weights):
         verdict = Verdict.CONTINUE
     return Judgement(
         verdict=verdict,
-        guard=any(each.guard for each in judged),
+        guard=bool(guarded),
         metrics=metrics,
         requests_needed=sequential.most([each.requests_needed for each in judged]),
         message=wording.threshold(verdict, metrics),

@@ -39,7 +39,8 @@ class SimulationSettings:
     """One situation.
 
     ``metrics``: what the traffic shows; the plan is narrowed to these, as a metric without
-    eligible requests is left out, and a metric that the plan lacks gets ``error``'s bounds.
+    eligible requests is left out, but each keeps the α that it has in the plan. A metric that the
+    plan lacks gets its default bounds, an unknown one those of ``error``.
     ``plan.weights`` empty: the Auto ladder for ``requests_per_second`` (over both arms).
     """
 
@@ -58,14 +59,15 @@ class SimulationSettings:
             raise PlanError("requests_per_second must be above 0")
 
     def resolved_plan(self) -> AnalysisPlan:
-        """The plan as it is judged: the traffic's metrics, and a ladder."""
+        """The plan as it is judged: the traffic's metrics with the plan's α each, and a ladder."""
         own = {rule.metric: rule for rule in (*default_rules(), *self.plan.rules)}
+        rules = tuple(own.get(metric) or _like_error(metric) for metric in self.metrics)
         ladder = tuple(rung.weight for rung in auto_ladder(self.requests_per_second))
         return AnalysisPlan(
             mode=self.plan.mode,
-            alpha=self.plan.alpha,
+            alpha=min(0.5, self.plan.metric_alpha * len(rules)),
             ratio=self.plan.ratio,
-            rules=tuple(own.get(metric) or _like_error(metric) for metric in self.metrics),
+            rules=rules,
             weights=self.plan.weights or ladder,
             threshold=self.plan.threshold,
         )

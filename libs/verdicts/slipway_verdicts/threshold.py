@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from slipway_verdicts import guard, wording
+from slipway_verdicts import wording
 from slipway_verdicts.counts import TICK_SECONDS
 from slipway_verdicts.grid import Floats
 from slipway_verdicts.judgement import MetricJudgement, Verdict
@@ -38,7 +38,6 @@ class JudgedBound:
     """One metric's judgement; ``requests_needed``: what its last interval was short of."""
 
     judgement: MetricJudgement
-    guard: bool
     requests_needed: int | None
 
 
@@ -60,14 +59,9 @@ def judge_bound(
 ) -> JudgedBound:
     """One metric by its ticks of the whole rollout."""
     judged = wording.counted(series.at_step(step), Verdict.CONTINUE)
-    trips = guard.tripped(series)
     failed = max(_failures(series.at_step(s), bound, plan, clocks[s]) for s in clocks)
     n, bad = latest(series.at_step(step), plan, clocks.get(step))
     short = plan.min_requests - int(n)
-    if trips:
-        return JudgedBound(
-            judgement=wording.failed(judged, guard=True), guard=True, requests_needed=None
-        )
     if failed >= plan.failure_limit:
         verdict, why = Verdict.FAIL, f"{failed} intervals above {bound.max:.2%}"
     elif short > 0:
@@ -79,7 +73,6 @@ def judge_bound(
     message = f"{bound.metric}: {why} in intervals of {plan.interval_seconds:g} s."
     return JudgedBound(
         judgement=replace(judged, verdict=verdict, message=message),
-        guard=False,
         requests_needed=short if verdict is Verdict.NO_DATA else None,
     )
 

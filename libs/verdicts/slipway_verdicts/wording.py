@@ -105,7 +105,8 @@ def sequential(
         case Verdict.PASS:
             count = sum(metric.verdict is Verdict.PASS for metric in metrics)
             requests = max(metric.candidate_n for metric in metrics)
-            return f"Passed {where}: {count} metrics good enough on {requests} requests."
+            noun = "metric" if count == 1 else "metrics"
+            return f"Passed {where}: {count} {noun} good enough on {requests} requests."
         case Verdict.NO_DATA:
             missing = "" if needed is None else f"; {needed} good requests would pass it"
             return f"Holding at {where}: no requests to judge by yet{missing}."
@@ -137,7 +138,7 @@ def first_version(verdict: Verdict, metrics: Sequence[MetricJudgement]) -> str:
         return "No requests yet."
     if verdict is Verdict.FAIL:
         return f"Degraded, and there is nothing better to serve: {_first(metrics, verdict)}"
-    return f"Healthy: {len(metrics)} metrics at or below their floors."
+    return f"Healthy: no metric of {len(metrics)} is above its floor."
 
 
 def _first(metrics: Sequence[MetricJudgement], verdict: Verdict) -> str:
