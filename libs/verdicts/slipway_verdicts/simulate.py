@@ -57,6 +57,10 @@ class SimulationSettings:
             raise PlanError("metrics is empty; give at least one, e.g. error")
         if self.requests_per_second <= 0:
             raise PlanError("requests_per_second must be above 0")
+        for metric, rates in self.metrics.items():
+            for arm, rate in (("stable", rates.stable), ("candidate", rates.candidate)):
+                if not 0 <= rate <= 1:
+                    raise PlanError(f"{metric}.{arm} is {rate}; give a rate from 0 to 1")
 
     def resolved_plan(self) -> AnalysisPlan:
         """The plan as it is judged: the traffic's metrics with the plan's α each, and a ladder."""
