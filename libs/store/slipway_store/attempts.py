@@ -1,21 +1,19 @@
-"""Shipping the attempts log: rows and the segment's offset in one transaction, any number of times.
+"""Shipping the attempts log: rows and the segment's offset in one transaction, repeatable.
 
-Rows are cleaned first, because a row that PostgreSQL refuses would block its segment for ever: text
-loses NUL characters and lone surrogates, counts are clamped, what is not a finite number is null.
+Rows are cleaned first (``clean``): one that PostgreSQL refuses would block its segment for ever.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 from slipway_contracts.attempt import ATTEMPT_COLUMNS, Attempt, Overdue
+from slipway_store.clean import clean
 from slipway_store.connect import Connection, Pool
 
 OVERDUE_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Overdue))
-_INT_MAX = 2**31 - 1
 _PARTITION_LOCK = 0x51_1B_0A_72
 _TYPES = {
     **dict.fromkeys(("attempt", "status", "prompt_tokens", "completion_tokens"), "int[]"),
@@ -90,23 +88,6 @@ async def record_feedback(pool: Pool, *, request_id: str, thumbs_down: bool) -> 
             at = clock_timestamp()""",
         *(clean(request_id), thumbs_down),
     )
-
-
-def clean(value: Any) -> Any:
-    """The value as PostgreSQL can hold it (see the module's docstring)."""
-    match value:
-        case str():
-            if "\0" in value:
-                value = value.replace("\0", "\ufffd")
-            return value if value.isascii() else value.encode("utf-8", "replace").decode()
-        case bool():
-            return value
-        case int():
-            return max(-_INT_MAX, min(_INT_MAX, value))
-        case float():
-            return value if math.isfinite(value) else None
-        case _:
-            return value
 
 
 async def _insert(

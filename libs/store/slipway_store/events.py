@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from slipway_store.clean import clean
 from slipway_store.connect import Pool
 
 
@@ -42,7 +43,7 @@ async def append(
                 SELECT type, reason, message FROM events
                 WHERE kind = $1 AND namespace = $2 AND name = $3 ORDER BY id DESC LIMIT 1
             ) AS last WHERE last.type = $4 AND last.reason = $5 AND last.message = $6)""",
-        *(kind, namespace, name, type, reason, message.replace("\0", "\ufffd")),
+        *(kind, namespace, name, type, reason, clean(message)),
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import asyncpg
 
 from slipway_contracts.route import CHANNEL_KEYS
+from slipway_store.clean import refused_values
 from slipway_store.connect import Connection, Pool
 from slipway_store.errors import NotFound
 
@@ -64,16 +65,17 @@ def id_of(secret: str) -> str | None:
 async def create_key(
     pool: Pool, *, name: str, models: Sequence[str] = (), expires_at: datetime | None = None
 ) -> tuple[KeyRecord, str]:
-    """A new key and its secret, which is stored nowhere."""
+    """A new key and its secret, which is stored nowhere. Raises InvalidValue for an odd name."""
     secret = f"slw_{secrets.token_hex(6)}_{secrets.token_urlsafe(32)}"
-    async with pool.acquire() as connection, connection.transaction():
-        row = await connection.fetchrow(
-            """INSERT INTO api_keys (id, name, hash, models, expires_at)
-            VALUES ($1, $2, $3, $4, $5) RETURNING *""",
-            *(id_of(secret), name, hash_secret(secret), list(models), expires_at),
-        )
-        assert row is not None
-        await _notify(connection, row["id"])
+    with refused_values():
+        async with pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(
+                """INSERT INTO api_keys (id, name, hash, models, expires_at)
+                VALUES ($1, $2, $3, $4, $5) RETURNING *""",
+                *(id_of(secret), name, hash_secret(secret), list(models), expires_at),
+            )
+            assert row is not None
+            await _notify(connection, row["id"])
     return _record(row), secret
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from slipway_store.clean import clean
 from slipway_store.connect import Pool
 
 
@@ -74,5 +75,7 @@ def _finite(value: Any) -> Any:
             return {key: _finite(item) for key, item in value.items()}
         case list() | tuple():
             return [_finite(item) for item in value]
+        case str():
+            return clean(value)
         case _:
             return value

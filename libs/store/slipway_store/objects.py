@@ -15,8 +15,9 @@ from uuid import uuid4
 import asyncpg
 
 from slipway_contracts.base import API_VERSION
+from slipway_store.clean import refused_values
 from slipway_store.connect import Pool
-from slipway_store.errors import AlreadyExists, Conflict, InvalidValue, NotFound
+from slipway_store.errors import AlreadyExists, Conflict, NotFound
 from slipway_store.watching import ObjectKey, watch_objects
 
 _COLUMNS = """kind, namespace, name, uid, generation, resource_version, created_at, deleted_at,
@@ -27,7 +28,7 @@ Wires = list[Wire]
 
 
 class ObjectStore:
-    """Create, read, update, delete and watch. Raises NotFound, AlreadyExists, Conflict."""
+    """The verbs of the API server. Raises NotFound, AlreadyExists, Conflict, InvalidValue."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -198,18 +199,8 @@ class ObjectStore:
         return watch_objects(self._pool, dsn, relist_seconds=relist_seconds)
 
     async def _fetchrow(self, sql: str, *args: object) -> asyncpg.Record | None:
-        try:
+        with refused_values():
             return await self._pool.fetchrow(sql, *args)
-        except (
-            asyncpg.UntranslatableCharacterError,
-            asyncpg.InvalidTextRepresentationError,
-            asyncpg.CharacterNotInRepertoireError,
-            asyncpg.DataError,
-        ) as error:
-            raise InvalidValue(
-                f"PostgreSQL cannot hold this value; take out NUL characters and lone surrogates: "
-                f"{error}"
-            ) from error
 
     async def _unchanged(
         self, kind: str, name: str, namespace: str, resource_version: str | None

@@ -7,6 +7,7 @@ that was written up to r. A lock on the table makes revisions visible in their o
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from slipway_contracts.route import (
     CHANNEL_GUARD,
@@ -16,6 +17,7 @@ from slipway_contracts.route import (
     Heartbeat,
     ModelRoute,
 )
+from slipway_store.clean import refused_values
 from slipway_store.connect import Pool
 
 # Heartbeats of gateways that will not come back (pod names change) are kept this long.
@@ -23,8 +25,16 @@ _FORGET_GATEWAY = "1 day"
 
 
 async def write_route(pool: Pool, route: ModelRoute) -> int:
-    """Store and notify if the body differs from what is stored. Returns the stored revision."""
+    """Store and notify if the body differs from what is stored. Returns the stored revision.
+
+    Raises InvalidValue for text that PostgreSQL cannot hold (a system prompt with a NUL).
+    """
     body = route.model_dump(mode="json", by_alias=True, exclude={"revision"})
+    with refused_values():
+        return await _write_body(pool, route.model, body)
+
+
+async def _write_body(pool: Pool, model: str, body: dict[str, Any]) -> int:
     async with pool.acquire() as connection, connection.transaction():
         # Without it a later revision could be visible before an earlier one, and a gateway would
         # confirm what it has not seen.
@@ -35,11 +45,11 @@ async def write_route(pool: Pool, route: ModelRoute) -> int:
             ON CONFLICT (model) DO UPDATE SET revision = EXCLUDED.revision, body = EXCLUDED.body,
                 written_at = clock_timestamp()
             WHERE routes.body IS DISTINCT FROM EXCLUDED.body RETURNING revision""",
-            *(route.model, body),
+            *(model, body),
         )
         if revision is None:
             stored = await connection.fetchval(
-                "SELECT revision FROM routes WHERE model = $1", route.model
+                "SELECT revision FROM routes WHERE model = $1", model
             )
             return int(stored)
         await connection.execute("SELECT pg_notify($1, $2)", CHANNEL_ROUTES, str(revision))

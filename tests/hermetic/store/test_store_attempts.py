@@ -13,13 +13,13 @@ from attempt_rows import attempt, overdue
 
 from slipway_contracts.attempt import Attempt
 from slipway_store.attempts import (
-    clean,
     ensure_partitions,
     forget_segment,
     record_feedback,
     ship,
     shipped_offset,
 )
+from slipway_store.clean import clean
 from slipway_store.connect import Pool
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
-from postgres_server import FAST
+from postgres_server import FAST, fast_folder
 
 from slipway_store import embedded, embedded_host
 from slipway_store.embedded_host import SERVER_USER, server_pid
@@ -30,7 +30,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it is about 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="slipway-test-") as name:
+    with tempfile.TemporaryDirectory(prefix="slipway-test-", dir=fast_folder()) as name:
         path = Path(name) / "postgres"
         yield path
         embedded.stop(path)
@@ -39,7 +39,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def kept() -> Iterator[Path]:
     """One initialised folder for the tests that leave it in order."""
-    with tempfile.TemporaryDirectory(prefix="slipway-test-") as name:
+    with tempfile.TemporaryDirectory(prefix="slipway-test-", dir=fast_folder()) as name:
         path = Path(name) / "postgres"
         embedded.start(path, settings=FAST)
         yield path

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from postgres_server import FAST
+from postgres_server import FAST, fast_folder
 
 from slipway_store import embedded
 from slipway_store.connect import Listener, Pool, open_pool
@@ -71,7 +71,7 @@ async def test_a_relist_tells_everything_again(pool: Pool, dsn: str) -> None:
 @pytest.fixture
 def own_server() -> Iterator[Path]:
     """A server that a test may stop."""
-    with tempfile.TemporaryDirectory(prefix="slipway-test-") as name:
+    with tempfile.TemporaryDirectory(prefix="slipway-test-", dir=fast_folder()) as name:
         folder = Path(name)
         yield folder
         embedded.stop(folder)
