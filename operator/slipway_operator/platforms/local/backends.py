@@ -82,7 +82,7 @@ class LocalBackends:
         if seen.unwarmed:
             await self._warm(app.name, args, replicas=seen.unwarmed)
             seen = judge(app, self._warmed.of(app.name))
-        return self._observation(app.name, seen)
+        return self._observation(app.name, seen, args)
 
     async def _warm(self, name: str, args: BackendArgs, *, replicas: frozenset[str]) -> None:
         task = self._warming.get(name)
@@ -102,7 +102,7 @@ class LocalBackends:
         self._troubles.pop(name, None)
         self._warmed.add(name, replicas)
 
-    def _observation(self, name: str, seen: Seen) -> BackendObservation:
+    def _observation(self, name: str, seen: Seen, args: BackendArgs) -> BackendObservation:
         trouble = self._troubles.get(name, "") if seen.unwarmed else ""
         return BackendObservation(
             name=name,
@@ -111,6 +111,9 @@ class LocalBackends:
             ready_replicas=seen.ready_replicas,
             reason=seen.reason,
             message=trouble or seen.message,
+            version=args.version,
+            artifact=args.artifact,
+            serving=args.serving,
         )
 
     def _forget(self, apps: Sequence[ServeApplication]) -> None:
