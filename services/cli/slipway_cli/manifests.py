@@ -6,6 +6,8 @@ what kubectl would read: several documents a file, ``List`` objects, JSON.
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +25,8 @@ from slipway_contracts.base import API_VERSION, ObjectMeta
 
 SUFFIXES = (".yaml", ".yml", ".json")
 STDIN = "-"
+# Nodes of one document, aliases followed: far above any manifest, far below any harm.
+NODE_LIMIT = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +92,32 @@ def _parse(document: Document) -> Resource | list[Problem]:
         return [Problem(path=("kind",), message=f"must be Model or ModelVersion; got {shown}")]
     kind = Kind(body["kind"])
     problems = _metadata_problems(body.get("metadata"))
-    desired = {key: value for key, value in body.items() if key != "status"}
+    problems += _not_finite(body.get("spec"), ("spec",))
     try:
-        resource = type_of(kind).model_validate(desired, by_alias=True, by_name=False)
+        resource = _resource(kind, body)
     except ValidationError as error:
-        return [*problems, *explain(error, type_of(kind))]
+        told = {problem.path for problem in problems}
+        return problems + [p for p in explain(error, type_of(kind)) if p.path not in told]
     return problems or resource
+
+
+def _resource(kind: Kind, body: dict[str, Any]) -> Resource:
+    """Strict, as the API server is: no text for a number, no snake_case for camelCase."""
+    desired = {key: value for key, value in body.items() if key != "status"}
+    return type_of(kind).model_validate_json(
+        json.dumps(desired, default=str), strict=True, by_alias=True, by_name=False
+    )
+
+
+def _not_finite(value: object, path: FieldPath) -> list[Problem]:
+    """YAML has .inf and .nan; JSON, and so every store of ours, has neither."""
+    if isinstance(value, dict):
+        return [p for key, item in value.items() for p in _not_finite(item, (*path, str(key)))]
+    if isinstance(value, list):
+        return [p for index, item in enumerate(value) for p in _not_finite(item, (*path, index))]
+    if isinstance(value, float) and not math.isfinite(value):
+        return [Problem(path=path, message=f"must be a finite number; got {value}")]
+    return []
 
 
 def _metadata_problems(metadata: object) -> list[Problem]:
@@ -145,7 +169,7 @@ def _split(source: str, text: str) -> Iterator[Document]:
             node = loader.get_node()
             if node is None:
                 break
-            _refuse_duplicates(source, node)
+            _check(source, node)
             body = loader.construct_document(node)
             if isinstance(body, dict) and body.get("kind") == "List":
                 items = _child(node, "items")
@@ -157,25 +181,46 @@ def _split(source: str, text: str) -> Iterator[Document]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InvalidInput(f"{source}:{line}: is not YAML: {error.problem}") from None
+    except RecursionError:
+        raise InvalidInput(f"{source}: is nested too deeply for a manifest") from None
     except (yaml.YAMLError, ValueError) as error:
         raise InvalidInput(f"{source}: is not YAML: {error}") from None
     finally:
         loader.dispose()
 
 
-def _refuse_duplicates(source: str, node: yaml.Node) -> None:
-    """YAML would keep the last of two equal keys without a word."""
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_duplicates(source, item)
-    elif isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise InvalidInput(f"{source}:{line}: {key.value} is given twice; keep one")
-            seen.add(str(key.value))
-            _refuse_duplicates(source, value)
+def _check(source: str, node: yaml.Node) -> None:
+    """Refuse what YAML allows and an object cannot be: equal keys, keys that are not text, loops.
+
+    Walks aliases as often as they are used, so a document that explodes is refused as well.
+    """
+    left = NODE_LIMIT
+    waiting: list[tuple[yaml.Node, frozenset[int]]] = [(node, frozenset())]
+    while waiting:
+        current, above = waiting.pop()
+        left -= 1
+        if id(current) in above or left < 0:
+            line = current.start_mark.line + 1
+            raise InvalidInput(f"{source}:{line}: an alias makes it endless; write it out")
+        if isinstance(current, yaml.ScalarNode):
+            continue
+        children = current.value
+        if isinstance(current, yaml.MappingNode):
+            _check_keys(source, current)
+            children = [value for _, value in current.value]
+        inside = above | {id(current)}
+        waiting.extend((child, inside) for child in children)
+
+
+def _check_keys(source: str, node: yaml.MappingNode) -> None:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise InvalidInput(f"{source}:{line}: a key must be text")
+        if key.value in seen:
+            raise InvalidInput(f"{source}:{line}: {key.value} is given twice; keep one")
+        seen.add(key.value)
 
 
 def _child(node: yaml.Node, part: str | int) -> yaml.Node | None:
