@@ -36,18 +36,19 @@ ARCHITECTURES = {
             "tie_word_embeddings": True,
         },
     ),
-    # 4.2 M: what the demo trains.
+    # 4.1 M: what the demo trains. Three wide layers and untied embeddings learned most in a minute
+    # of one core, at a learning rate of 1e-3 and 4 x 128 tokens a step.
     "tiny-llama": Architecture(
         model_type="llama",
         context=512,
         settings={
             "hidden_size": 256,
-            "intermediate_size": 688,
-            "num_hidden_layers": 4,
+            "intermediate_size": 512,
+            "num_hidden_layers": 3,
             "num_attention_heads": 4,
             "num_key_value_heads": 4,
             "max_position_embeddings": 512,
-            "tie_word_embeddings": True,
+            "tie_word_embeddings": False,
         },
     ),
     # 4.3 M

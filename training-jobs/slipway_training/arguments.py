@@ -12,6 +12,7 @@ from typing import Any
 from slipway_contracts.training import Training
 from slipway_training import checkpoints
 from slipway_training.distributed import distributed_arguments
+from slipway_training.environment import read_environment
 from slipway_training.errors import ConfigInvalid, one_of
 from slipway_training.tracking import reporters
 
@@ -37,9 +38,15 @@ def check_names(training: Training) -> None:
 
 
 def trainer_arguments(
-    training: Training, work: Path, *, batch_size: int, max_steps: int, dry_run: bool = False
+    training: Training,
+    work: Path,
+    *,
+    batch_size: int,
+    max_steps: int,
+    evaluates: bool = True,
+    dry_run: bool = False,
 ) -> Any:
-    """The TrainingArguments of this run on this machine."""
+    """The TrainingArguments of this run on this machine; a dry run is one unsaved step."""
     import torch
     from transformers import TrainingArguments
 
@@ -64,7 +71,7 @@ def trainer_arguments(
         use_cpu=not cuda,
         logging_steps=max(1, max_steps // _LOG_LINES),
         logging_nan_inf_filter=False,
-        eval_strategy=saves,
+        eval_strategy=saves if evaluates else "no",
         eval_steps=training.eval_every_steps,
         save_strategy=saves,
         save_steps=_save_every(training),
@@ -76,7 +83,7 @@ def trainer_arguments(
         prediction_loss_only=True,
         dataloader_pin_memory=cuda,
         disable_tqdm=True,
-        report_to=[] if dry_run else reporters(training.tracking),
+        report_to=[] if dry_run else reporters(training.tracking, read_environment()),
         run_name=training.tracking.run_name,
         project=training.tracking.project,
         **distributed_arguments(training.mode),
@@ -101,12 +108,12 @@ def whole_numbers(values: dict[str, float]) -> dict[str, float | int]:
     return {key: int(value) if value.is_integer() else value for key, value in values.items()}
 
 
-def steps_of(training: Training, *, blocks: int, batch_size: int, processes: int = 1) -> int:
-    """Optimizer steps of the run: ``max_steps``, or as many as ``epochs`` over ``blocks`` make."""
+def steps_of(training: Training, *, samples: int, batch_size: int, processes: int = 1) -> int:
+    """Optimizer steps of the run: ``max_steps``, or as many as ``epochs`` over ``samples`` make."""
     if training.max_steps is not None:
         return training.max_steps
     a_step = batch_size * training.gradient_accumulation * processes
-    return max(1, round(training.epochs * blocks / a_step))
+    return max(1, round(training.epochs * samples / a_step))
 
 
 def _save_every(training: Training) -> int:

@@ -1,8 +1,9 @@
-"""Progress as JSON lines in ``progress.jsonl``: a line a step, readable while the run goes on."""
+"""Progress as JSON lines in ``progress.jsonl`` and in the run's log, readable while it goes on."""
 
 from __future__ import annotations
 
 import math
+import sys
 import time
 from pathlib import Path
 from typing import Literal
@@ -42,7 +43,9 @@ class ProgressLog:
             tokens_per_second=_finite(tokens_per_second),
             eta_seconds=_finite(eta_seconds),
         )
-        self._append(line.model_dump_json(by_alias=True, exclude_none=True) + "\n")
+        text = line.model_dump_json(by_alias=True, exclude_none=True) + "\n"
+        self._append(text)
+        sys.stderr.write(text)
 
     def _append(self, text: str) -> None:
         with self._path.open("a", encoding="utf-8") as stream:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,10 +24,12 @@ from slipway_contracts.run import (
     RunSpec,
     TrainRun,
 )
+from slipway_training import checkpoints
 from slipway_training.artifacts import reference
 from slipway_training.errors import ConfigInvalid, Interrupted, TrainingFailure
 from slipway_training.files import write_atomically
 from slipway_training.lineage import config_digest
+from slipway_training.loop import TRAINED
 from slipway_training.memory import naming_the_remedy
 from slipway_training.stop import StopFlag
 
@@ -56,7 +59,8 @@ def execute(
     """Carry out ``spec`` in ``work`` and store ``result.json``; a failure is stored and raised."""
     work.mkdir(parents=True, exist_ok=True)
     with _only_process(work):
-        _claim(spec, work)
+        if not dry_run:
+            _claim(spec, work)
         finished = stored_result(work) or _published(spec)
         if finished is None or dry_run:
             try:
@@ -69,6 +73,7 @@ def execute(
                 raise
         if not dry_run:
             _store(work, finished)
+            _tidy(work)
     return finished
 
 
@@ -117,12 +122,24 @@ def _claim(spec: TrainRun | ImportRun | EvaluateRun, work: Path) -> None:
     digest = config_digest(spec)
     if not identity.exists():
         write_atomically(identity, json.dumps({"spec": digest}).encode())
-    elif json.loads(identity.read_bytes())["spec"] != digest:
+        return
+    if json.loads(identity.read_bytes())["spec"] == digest:
+        return
+    if not isinstance(spec, EvaluateRun):
         raise ConfigInvalid(f"{work} belongs to a run of another spec; use a new folder")
+    # An evaluation leaves nothing but its report, and endpoints may move: measure again.
+    (work / RESULT_FILE).unlink(missing_ok=True)
+    write_atomically(identity, json.dumps({"spec": digest}).encode())
 
 
 def _store(work: Path, result: RunResult) -> None:
     write_atomically(work / RESULT_FILE, json.dumps(result.wire(), indent=1).encode())
+
+
+def _tidy(work: Path) -> None:
+    """What only a resume needs goes once the result is stored: optimizer states are large."""
+    for name in (checkpoints.FOLDER, TRAINED, "staged", "download"):
+        shutil.rmtree(work / name, ignore_errors=True)
 
 
 @contextmanager
