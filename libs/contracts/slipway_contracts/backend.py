@@ -58,6 +58,6 @@ def failure_line(reason: Reason, message: str) -> str:
 def parse_failure(text: str) -> tuple[Reason, str] | None:
     """The last failure line of a traceback; None when there is none of a known reason."""
     for reason, message in reversed(_FAILURE.findall(text)):
-        if reason in Reason:
+        if reason in {known.value for known in Reason}:
             return Reason(reason), message.strip()
     return None

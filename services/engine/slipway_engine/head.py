@@ -19,6 +19,7 @@ from pathlib import Path
 from slipway_engine.errors import HeadError
 
 LOOPBACK = "127.0.0.1"
+NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 # Unix socket paths end at 107 bytes; Ray appends /session_<date>_<pid>/sockets/plasma_store.
 TEMP_DIR_LIMIT = 44
 
@@ -74,7 +75,8 @@ def ray_head_command(
         "--include-log-monitor=false",
         "--disable-usage-stats",
     )
-    return argv, {**environ, **_environment(options)}
+    inherited = {key: value for key, value in environ.items() if key != NO_BYTECODE}
+    return argv, {**inherited, **_environment(options), **_bytecode(environ)}
 
 
 def _environment(options: HeadOptions) -> dict[str, str]:
@@ -96,6 +98,17 @@ def _environment(options: HeadOptions) -> dict[str, str]:
         # vLLM's engine core is a child of the replica: it must not outlive a killed replica.
         "RAY_kill_child_processes_on_worker_exit_with_raylet_subreaper": "1",
     }
+
+
+def _bytecode(environ: Mapping[str, str]) -> dict[str, str]:
+    """Compiled modules in a cache of our own, where they may not lie beside their sources.
+
+    Each of an engine's processes imports some 5,000 modules: 19 s from source, 8 s compiled.
+    """
+    if NO_BYTECODE not in environ or "PYTHONPYCACHEPREFIX" in environ:
+        return {}
+    home = Path(environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME", "/tmp")) / ".cache")
+    return {"PYTHONPYCACHEPREFIX": str(home / "slipway" / "bytecode")}
 
 
 def _options(argv: Sequence[str]) -> HeadOptions:

@@ -8,6 +8,7 @@ in the replica itself: Ray's separate ingress would be one more process with all
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pydantic import ValidationError
@@ -30,8 +31,10 @@ def build(args: dict[str, Any]) -> Application:
     except ValidationError as error:
         raise Refused(f"arguments: {error}", reason=Reason.INVALID) from error
     folder, _ = verified(backend.artifact, "text-generation")
+    model = json.loads((folder / "config.json").read_bytes())
     config = LLMConfig(
-        **llm_config(backend, folder), callback_config={"callback_class": LocalArtifact}
+        **llm_config(backend, folder, model=model),
+        callback_config={"callback_class": LocalArtifact},
     )
     prefix, _, _ = ENGINE_DEPLOYMENT.partition(":")
     return build_llm_deployment(
