@@ -47,7 +47,8 @@ async def _prepare(connection: Any) -> None:
 async def open_pool(dsn: str, *, min_size: int = 1, max_size: int = 4) -> Pool:
     """A pool whose connections give jsonb as Python objects. Raises ``UNAVAILABLE`` errors.
 
-    No call waits longer than 30 s for the server; connecting no longer than 10 s.
+    No call waits longer than 30 s for the server; connecting no longer than 10 s. With ``min_size``
+    0 nothing connects before the first use, so a process may start while the server is away.
     """
     return await asyncpg.create_pool(
         dsn,

@@ -13,6 +13,7 @@ from postgres_server import FAST, fast_folder
 
 from slipway_store import embedded
 from slipway_store.connect import Listener, Pool, open_pool
+from slipway_store.errors import UNAVAILABLE
 from slipway_store.migrate import migrate
 from slipway_store.objects import ObjectStore
 from slipway_store.watching import ObjectKey
@@ -97,6 +98,17 @@ async def test_changes_while_the_server_was_away_are_told(own_server: Path) -> N
     first = await asyncio.wait_for(waiting, 60)
     await until(keys, {key("stays"), key("goes"), key("new")} - {first})
     await keys.aclose()
+    await pool.close()
+
+
+async def test_a_pool_may_be_opened_before_the_server_is_there(own_server: Path) -> None:
+    embedded.start(own_server, settings=FAST)
+    embedded.stop(own_server)
+    pool = await open_pool(embedded.dsn(own_server / "socket"), min_size=0)
+    with pytest.raises(UNAVAILABLE):
+        await pool.fetchval("SELECT 1")
+    await asyncio.to_thread(embedded.start, own_server, settings=FAST)
+    assert await pool.fetchval("SELECT 1") == 1
     await pool.close()
 
 
