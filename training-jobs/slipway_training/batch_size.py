@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from slipway_training.environment import read_environment
 from slipway_training.files import write_atomically
 from slipway_training.memory import CPU_TOKENS, GPU_TOKENS, is_out_of_memory, largest_batch
 
@@ -27,7 +28,8 @@ def automatic_batch_size(model: Any, blocks: Any, work: Path) -> int:
     cuda = torch.cuda.is_available()
     limit = max(1, (GPU_TOKENS if cuda else CPU_TOKENS) // blocks.shape[1])
     found = largest_batch(lambda size: _fits(model, blocks, size), min(limit, len(blocks)))
-    write_atomically(stored, json.dumps(found).encode())
+    if read_environment().is_first:
+        write_atomically(stored, json.dumps(found).encode())
     return found
 
 

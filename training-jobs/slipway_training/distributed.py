@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
+from slipway_training.environment import read_environment
 from slipway_training.errors import ConfigInvalid
 
 # ZeRO stage 2 shards optimizer states and gradients; weights stay whole: saving gathers nothing.
@@ -34,6 +35,11 @@ def check_mode(mode: str) -> None:
         )
     if not torch.distributed.is_nccl_available():
         raise ConfigInvalid(f"training.mode is {mode!r}, but this torch has no NCCL; install it")
+    if not read_environment().launched:
+        raise ConfigInvalid(
+            f"training.mode is {mode!r}, but this is a lone process; set training.resources.gpu, "
+            "or start it with --processes N or torchrun"
+        )
     if mode == "deepspeed" and find_spec("deepspeed") is None:
         raise ConfigInvalid(
             "training.mode is 'deepspeed', but the package deepspeed is not installed; "

@@ -16,6 +16,7 @@ class Environment:
 
     rank: int
     processes: int
+    launched: bool
     has_wandb_key: bool
     has_mlflow_address: bool
 
@@ -30,6 +31,7 @@ def read_environment() -> Environment:
     return Environment(
         rank=int(os.environ.get("RANK", "0")),
         processes=int(os.environ.get("WORLD_SIZE", "1")),
+        launched="WORLD_SIZE" in os.environ,
         has_wandb_key=bool(os.environ.get("WANDB_API_KEY"))
         or os.environ.get("WANDB_MODE") in ("offline", "disabled"),
         has_mlflow_address=bool(os.environ.get("MLFLOW_TRACKING_URI")),

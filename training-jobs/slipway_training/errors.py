@@ -11,6 +11,8 @@ TrainingFailure            exit 1   the machinery broke; a restart may help
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from slipway_contracts.training import EXIT_CHECKPOINTED, EXIT_INVALID, EXIT_OUT_OF_MEMORY
 
 
@@ -53,3 +55,11 @@ class ParityFailed(TrainingFailure):
 def one_of(field: str, given: str, valid: list[str]) -> ConfigInvalid:
     """``ConfigInvalid`` that lists what ``field`` may be."""
     return ConfigInvalid(f"{field} is {given!r}; valid are: {', '.join(sorted(valid))}")
+
+
+def describe(error: ValidationError) -> str:
+    """One line a wrong field: its path in the file and what is wrong with it."""
+    return "\n".join(
+        f"  {'.'.join(str(part) for part in item['loc']) or 'spec'}: {item['msg']}"
+        for item in error.errors(include_url=False)
+    )

@@ -26,7 +26,8 @@ from slipway_contracts.run import (
 )
 from slipway_training import checkpoints
 from slipway_training.artifacts import reference
-from slipway_training.errors import ConfigInvalid, Interrupted, TrainingFailure
+from slipway_training.environment import read_environment
+from slipway_training.errors import ConfigInvalid, Interrupted, TrainingFailure, describe
 from slipway_training.files import write_atomically
 from slipway_training.lineage import config_digest
 from slipway_training.loop import TRAINED
@@ -45,19 +46,16 @@ def parse_spec(text: str | bytes) -> TrainRun | ImportRun | EvaluateRun:
     return spec
 
 
-def describe(error: ValidationError) -> str:
-    """One line a wrong field: its path in the file and what is wrong with it."""
-    return "\n".join(
-        f"  {'.'.join(str(part) for part in item['loc']) or 'spec'}: {item['msg']}"
-        for item in error.errors(include_url=False)
-    )
-
-
 def execute(
     spec: TrainRun | ImportRun | EvaluateRun, work: Path, stop: StopFlag, *, dry_run: bool = False
 ) -> RunResult:
     """Carry out ``spec`` in ``work`` and store ``result.json``; a failure is stored and raised."""
     work.mkdir(parents=True, exist_ok=True)
+    if not read_environment().is_first:
+        # The first process of the group holds the lock and stores the result for all.
+        return (
+            stored_result(work) or _published(spec) or _dispatch(spec, work, stop, dry_run=dry_run)
+        )
     with _only_process(work):
         if not dry_run:
             _claim(spec, work)

@@ -42,12 +42,13 @@ _FINAL_BLOCKS = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What the loop begins with; ``manifest`` is the base artifact's."""
+    """What the loop begins with; ``folder`` and ``manifest`` are the base artifact's."""
 
     model: Any
     tokenizer: Any
     architecture: str
     base: ArtifactRef | None = None
+    folder: Path | None = None
     manifest: Manifest | None = None
 
 
@@ -107,6 +108,7 @@ def begin(run: TrainRun, corpus: Corpus) -> Start:
         tokenizer=load_tokenizer(folder),
         architecture=manifest.architecture,
         base=run.base,
+        folder=folder,
         manifest=manifest,
     )
 
@@ -220,11 +222,9 @@ def keep_adapter(work: Path, start: Start, lineage: Lineage) -> None:
 
 def load_trained(trained: Path, start: Start, *, lora: bool) -> Any:
     """The stored weights as a plain model; an adapter is merged into its base."""
-    if not lora:
+    if start.folder is None or not lora:
         return heldout.load_model(trained)
-    from peft import set_peft_model_state_dict
-    from safetensors.torch import load_file
+    from peft import PeftModel
 
-    weights = load_file(trained / "adapter_model.safetensors")
-    set_peft_model_state_dict(start.model, weights)
-    return start.model.merge_and_unload().eval()
+    base = heldout.load_model(start.folder)
+    return PeftModel.from_pretrained(base, str(trained)).merge_and_unload().eval()
