@@ -82,7 +82,7 @@ async def test_a_platform_that_does_not(dsn, tmp_path, monkeypatch, bent, names)
 
 async def test_a_version_that_fails_ends_the_story_but_not_the_report(dsn, tmp_path, monkeypatch):
     report, text = await played(dsn, tmp_path, monkeypatch, v2_fails=True)
-    assert report["problem"] == "waited for v2 to be promoted, but v2 is Failed"
+    assert report["problem"] == "waited for v2 to take traffic, but v2 is Failed"
     assert report["versions"]["v2"]["reason"] == "TrainingFailed"
     assert "v1_trained_and_promoted_as_first_version" not in broken(report)
     assert "v2_went_10_50_100" in broken(report)

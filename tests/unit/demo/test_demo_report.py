@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from demo_evidence import (
     DECIDED_AT,
+    TRAINED,
     a_good_run,
     a_model,
     a_timeline,
@@ -24,7 +25,7 @@ from rich.console import Console
 from slipway_cli.demo.evidence import LogEvidence
 from slipway_cli.demo.expectations import EXPECTATIONS, in_order
 from slipway_cli.demo.findings import find_rollback
-from slipway_cli.demo.report import assemble, line, show
+from slipway_cli.demo.report import assemble, decision_of, line, reason_of, show
 from slipway_cli.demo.serve import ReplicaSeen
 from slipway_contracts.conditions import Phase
 
@@ -211,3 +212,19 @@ def test_the_table_shows_what_broke():
     assert "broken" in text
     assert "peak memory within 14 gib" in text
     assert "10 % at 480 s → 0 % at 500 s" in text
+
+
+def test_a_decision_names_what_each_step_was_judged_on():
+    steps = [
+        {"step": 0, "weight": 10, "startedAt": "2026-01-01T00:00:00Z", "requests": 104},
+        {"step": 1, "weight": 50, "startedAt": "2026-01-01T00:00:00Z", "requests": 262, "bad": 1},
+    ]
+    rollout = {"decidedBy": "Promoted", "message": "every step passed", "steps": steps}
+    decided = decision_of(a_version("v2", rollout=rollout))
+    assert decided == "every step passed (10 %: 104 requests, 0 bad; 50 %: 262 requests, 1 bad)"
+
+
+def test_an_ending_says_more_than_conditions():
+    ending = {"phase": "RolledBack", "reason": "GuardTripped", "at": "2026-01-01T00:00:00Z"}
+    version = a_version("v3", ending={**ending, "message": "12 of 20 bad"}, conditions=[TRAINED])
+    assert (reason_of(version), decision_of(version)) == ("GuardTripped", "12 of 20 bad")

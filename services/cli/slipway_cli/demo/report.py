@@ -106,17 +106,27 @@ def reason_of(version: ModelVersion) -> str:
 
 
 def decision_of(version: ModelVersion) -> str:
-    """The evidence that decided, in the operator's words; empty while nothing was decided."""
+    """The evidence that decided, in the operator's words, with what each step was judged on.
+
+    Empty while nothing was decided.
+    """
     status = version.status
     ending = status.ending or status.outcome
+    rollout = status.rollout
     if ending is not None and ending.message:
-        return ending.message
-    if status.rollout is not None and status.rollout.decided_by is not None:
-        return status.rollout.message
-    judged = find_condition(status.conditions, ConditionType.EVALUATION_PASSED)
-    if judged is None or judged.reason is not Reason.GATE_FAILED:
-        return ""
-    return judged.message
+        said = ending.message
+    elif rollout is not None and rollout.decided_by is not None:
+        said = rollout.message
+    else:
+        judged = find_condition(status.conditions, ConditionType.EVALUATION_PASSED)
+        is_rejected = judged is not None and judged.reason is Reason.GATE_FAILED
+        return judged.message if judged is not None and is_rejected else ""
+    steps = "; ".join(
+        f"{step.weight} %: {step.requests} requests, {step.bad} bad"
+        for step in (rollout.steps if rollout is not None else ())
+        if step.requests
+    )
+    return f"{said} ({steps})" if steps else said
 
 
 def _seconds(evidence: Evidence) -> dict[str, float | None]:

@@ -193,8 +193,16 @@ async def _play(stage: Stage) -> None:
     say("demo", f"{FIRST_QUESTION!r} → {answer!r} (a model of 4 million parameters, remember)")
     say("demo", f"clients start: {stage.clients.rate:g} requests a second, until the end")
     stage.clients.start()
-    say("demo", "v2 trains on from v1; v4, hardly trained at all, beside it")
-    await stage.apply(BETTER, HOPELESS)
+    say("demo", "v2 trains on from v1; it has to prove itself")
+    await stage.apply(BETTER)
+    await stage.until(
+        "v2 to take traffic",
+        lambda: stage.sightings.phase(BETTER) in {Phase.CANARY, Phase.PROMOTING, Phase.SERVING},
+        seconds=BETTER_SECONDS,
+        unless=BETTER,
+    )
+    say("demo", "while v2 gathers evidence: v4, hardly trained at all, is made and evaluated")
+    await stage.apply(HOPELESS)
     await stage.until(
         "v2 to be promoted", lambda: stage.is_stable(BETTER), seconds=BETTER_SECONDS, unless=BETTER
     )
