@@ -516,13 +516,17 @@ def test_logs_of_a_versions_runs(cli: Cli) -> None:
     from slipway_contracts.names import child_name
 
     put(cli, attempt="abc123")
-    run = cli.home / "runs" / "m" / child_name("v1", "uid-v1", "abc123", "train")
-    other = cli.home / "runs" / "m" / child_name("v2", "uid-v2", "abc123", "train")
-    for folder in (run, other):
+    train, evaluation, other = (
+        child_name(name, f"uid-{name}", "abc123", kind)
+        for name, kind in (("v1", "train"), ("v1", "eval-5e7a"), ("v2", "train"))
+    )
+    for run in (train, evaluation, other):
+        folder = cli.home / "runs" / "m" / run
         folder.mkdir(parents=True)
-        (folder / "log").write_text(f"of {folder.name}\n")
-    assert cli.run("logs", "v1").out == f"of {run.name}\n"
-    assert cli.run("logs", "v1", "--run", "eval").code == ExitCode.NOT_FOUND
+        (folder / "log").write_text(f"of {run}\n")
+    assert sorted(cli.run("logs", "v1").out.splitlines()) == [f"of {evaluation}", f"of {train}"]
+    assert cli.run("logs", "v1", "--run", "eval").out == f"of {evaluation}\n"
+    assert cli.run("logs", "v1", "--run", "import").code == ExitCode.NOT_FOUND
 
 
 def test_logs_of_nothing_or_both(cli: Cli) -> None:

@@ -39,7 +39,8 @@ def logs(
         str | None, typer.Option("--process", "-p", help="A process instead, such as gateway.")
     ] = None,
     run: Annotated[
-        str | None, typer.Option("--run", help="Only this kind of run: train, import or eval.")
+        str | None,
+        typer.Option("--run", help="Only this kind of run: train, import, eval or probe."),
     ] = None,
     follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Print what comes.")] = False,
     tail: Annotated[
@@ -75,13 +76,14 @@ def logs(
 def run_logs(runs: Path, version: ModelVersion, *, kind: str | None) -> list[Path]:
     """Logs of the version's current attempt, by start. Raises NotFound where nothing ran yet."""
     name, status = version.metadata.name, version.status
-    stem = child_name(name, version.metadata.uid, status.attempt)
-    suffix = stem[-9:]
+    # A run is named VERSION-HASH-KIND[-TAG]; long version names are cut, the hash never is.
+    mark = child_name(name, version.metadata.uid, status.attempt).rpartition("-")[2]
     folder = runs / version.spec.model
     found = [
         path
         for path in folder.glob(f"*/{RUN_LOG}")
-        if f"{suffix}-" in path.parent.name and (kind is None or path.parent.name.endswith(kind))
+        if (rest := path.parent.name.partition(f"-{mark}-")[2])
+        and kind in {None, rest.partition("-")[0]}
     ]
     if not found:
         what = f"{kind} run" if kind else "run"
