@@ -104,20 +104,21 @@ def passed(v: VersionDraft) -> bool:
     return summary is not None and summary.verdict == PASSED
 
 
-def rung_at(v: VersionDraft, weight: int) -> None:
-    """Stand on the highest rung whose weight is not above ``weight``, else on the first one.
+def rung_at(v: VersionDraft, weight: int, *, plan: tuple[int, ...]) -> None:
+    """Stand on ``plan``'s highest rung that is not above ``weight``, and begin it anew.
 
-    The rung begins anew; what came after it is forgotten.
+    Where every rung is higher, ``weight`` stays as a first rung of its own: an edit never raises a
+    weight. What came after that rung is forgotten.
     """
-    rollout = v.rollout
-    assert rollout is not None
-    below = [step for step, rung in enumerate(rollout.plan) if rung <= weight]
-    step = below[-1] if below else 0
+    if plan and plan[0] > weight:
+        plan = (weight, *plan)
+    step = max((index for index, rung in enumerate(plan) if rung <= weight), default=0)
     v.set_rollout(
+        plan=plan,
         step=step,
         step_started_at=None,
         step_paused_seconds=0.0,
-        steps=tuple(summary for summary in rollout.steps if summary.step < step),
+        steps=tuple(s for s in (v.rollout.steps if v.rollout else ()) if s.step < step),
         verdict="",
     )
 

@@ -76,11 +76,13 @@ def _edited(draft: Draft, v: VersionDraft) -> bool:
     digest = rollout_digest(v.specs.rollout)
     if digest == rollout.spec_digest:
         return False
-    weight = canary_weight(v)
-    v.set_rollout(spec_digest=digest, plan=plan_of(draft, v.specs.rollout))
-    if rollout.step >= 0:
-        rung_at(v, weight)
-    return True
+    weight, plan = canary_weight(v), plan_of(draft, v.specs.rollout)
+    v.set_rollout(spec_digest=digest)
+    if rollout.step < 0:
+        v.set_rollout(plan=plan)
+    else:
+        rung_at(v, weight, plan=plan)
+    return bool(plan)
 
 
 def _judge(draft: Draft, v: VersionDraft) -> None:
@@ -95,8 +97,9 @@ def _judge(draft: Draft, v: VersionDraft) -> None:
 def _step(v: VersionDraft, index: int) -> Step:
     """The step's own rules; Auto's rungs have the defaults."""
     assert v.specs is not None and v.rollout is not None
-    steps = v.specs.rollout.steps
-    return steps[index] if index < len(steps) else Step(weight=v.rollout.plan[index])
+    weight = v.rollout.plan[index]
+    own = (step for step in v.specs.rollout.steps if step.weight == weight)
+    return next(own, Step(weight=weight))
 
 
 def _next(draft: Draft, v: VersionDraft) -> None:

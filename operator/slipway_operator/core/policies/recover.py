@@ -65,7 +65,8 @@ def _resume(draft: Draft, v: VersionDraft, entry: BackendRoute) -> None:
     if entry.role == "candidate":
         v.set(slot_taken_at=draft.now)
         begin_rollout(draft, v)
-        rung_at(v, entry.weight)
+        assert v.rollout is not None
+        rung_at(v, entry.weight, plan=v.rollout.plan)
         return
     if entry.role == "fixed":
         v.set_rollout(started_at=draft.now)

@@ -88,7 +88,9 @@ def _send_home(draft: Draft, leftover: list[VersionDraft], *, over: bool) -> Non
         stored = draft.stored.backends if draft.stored is not None else ()
         weights = {entry.version: entry.weight for entry in stored}
         stable = max(leftover, key=lambda v: (weights.get(v.name, 0), v.order))
-        stable.set_rollout(promoted_at=draft.now, decided_by=Reason.SERVING, decided_at=draft.now)
+        stable.set_rollout(
+            first=True, promoted_at=draft.now, decided_by=Reason.SERVING, decided_at=draft.now
+        )
     for v in leftover:
         if v is not stable:
             v.leave(
