@@ -22,9 +22,7 @@ CPU_KV_BYTES = (32 << 20, 4 << 30)
 CPU_KV_BYTES_UNKNOWN = 1 << 30
 
 
-def llm_config(
-    args: BackendArgs, folder: Path, *, model: Mapping[str, Any]
-) -> dict[str, Any]:
+def llm_config(args: BackendArgs, folder: Path, *, model: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of Ray's ``LLMConfig``; ``model`` is the ``config.json`` of the verified folder."""
     return {
         "model_loading_config": {"model_id": args.model, "model_source": str(folder)},
@@ -103,8 +101,9 @@ def _deployment(serving: Serving) -> dict[str, Any]:
         "health_check_period_s": 5,
         "health_check_timeout_s": 30,
         "graceful_shutdown_timeout_s": serving.drain_seconds,
-        # A new replica beside the old one needs room that a small machine lacks.
         "graceful_shutdown_wait_loop_s": 0.5,
+        # A second try helps against a passing shortage, a third only delays the verdict.
+        "max_constructor_retry_count": 2,
     }
 
 
