@@ -9,3 +9,5 @@ compile() {
 }
 compile dev
 for name in gateway operator engine training local; do compile "$name" -c dev.txt; done
+# The peers of the benchmark live in an environment of their own.
+compile bench

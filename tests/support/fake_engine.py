@@ -70,6 +70,7 @@ class FakeEngine:
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/completions", self._completions)
         app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/health", self._health)
         app.router.add_post("/control", self._control)
         app.router.add_get("/calls", self._calls)
         app.router.add_get("/aborted", self._aborted)
@@ -92,6 +93,9 @@ class FakeEngine:
     async def _models(self, _: web.Request) -> web.Response:
         card = {"id": self.script.model, "object": "model", "owned_by": self.script.name}
         return web.json_response({"object": "list", "data": [card]})
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
 
     async def _control(self, request: web.Request) -> web.Response:
         self.script = replace(self.script, **await request.json())

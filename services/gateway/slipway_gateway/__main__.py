@@ -64,6 +64,8 @@ async def serve(gateway: Gateway, settings: Settings, sock: socket.socket) -> No
         access_log=False,
         log_config=None,
         server_header=False,
+        # Who forwards is not trusted with addresses (hotpath.admission).
+        proxy_headers=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=int(settings.shutdown_grace) + 1,
     )

@@ -5,7 +5,7 @@ Plain FastAPI. It reads what the process holds in memory; only feedback asks Pos
 
 from __future__ import annotations
 
-import time
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -25,14 +25,18 @@ from slipway_gateway.errors import (
     SchemaViolation,
     UnknownModel,
 )
+from slipway_gateway.hotpath.admission import admit
 from slipway_gateway.hotpath.exchange import NO_VERSION
 from slipway_gateway.hotpath.head import read_head, request_id_of
 from slipway_gateway.render import openai_error
 from slipway_gateway.tenants.keys import Caller
 from slipway_store.attempts import record_feedback
+from slipway_store.errors import UNAVAILABLE
 
 if TYPE_CHECKING:
     from slipway_gateway.app import Gateway
+
+FEEDBACK_TIMEOUT = 5.0
 
 
 class Feedback(BaseModel):
@@ -188,18 +192,22 @@ def _add_feedback(app: FastAPI, gateway: Gateway) -> None:
     @app.post("/v1/feedback", tags=["Slipway"], summary="Judge an answer", status_code=202)
     async def feedback(request: Request, body: Feedback) -> Response:
         _admit(gateway, request)
+        away = NoCapacity("feedback cannot be stored now; try again in a few seconds")
         pool = gateway.link.pool
         if pool is None or gateway.is_fenced():
-            raise NoCapacity("feedback cannot be stored now; try again in a few seconds")
-        await record_feedback(pool, request_id=body.request_id, thumbs_down=body.thumbs_down)
+            raise away
+        try:
+            async with asyncio.timeout(FEEDBACK_TIMEOUT):
+                await record_feedback(
+                    pool, request_id=body.request_id, thumbs_down=body.thumbs_down
+                )
+        except UNAVAILABLE as error:
+            raise away from error
         return Json({"stored": True}, status_code=202)
 
 
 def _admit(gateway: Gateway, request: Request) -> Caller:
-    head = read_head(request.scope["headers"])
-    head.check()
-    address = request.client.host if request.client else ""
-    return gateway.keys.admit(head.authorization, address, time.monotonic())
+    return admit(gateway.keys, read_head(request.scope["headers"]), request.scope)
 
 
 def _card(route: ModelRoute) -> dict[str, Any]:

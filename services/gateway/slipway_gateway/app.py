@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -37,6 +38,8 @@ from slipway_gateway.settings import Settings
 from slipway_gateway.tenants.keys import Keys
 
 logger = logging.getLogger(__name__)
+
+RESTART_DELAY = 1.0
 
 
 class Gateway:
@@ -121,9 +124,9 @@ class Gateway:
             metrics=self.metrics,
         )
         self._tasks = [
-            asyncio.create_task(self.deadlines.run(), name="deadlines"),
-            asyncio.create_task(self.link.run(), name="link"),
-            asyncio.create_task(self.log.sync_forever(settings.sync_interval), name="sync"),
+            _forever("deadlines", self.deadlines.run),
+            _forever("link", self.link.run),
+            _forever("sync", lambda: self.log.sync_forever(settings.sync_interval)),
         ]
 
     async def stop(self) -> None:
@@ -180,6 +183,20 @@ class Gateway:
 def create_app(settings: Settings) -> Gateway:
     """The application of one process."""
     return Gateway(settings)
+
+
+def _forever(name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    """A background task that never ends in silence: an error is told, then it goes on."""
+
+    async def supervise() -> None:
+        while True:
+            try:
+                await work()
+            except Exception:
+                logger.exception("%s failed, starting it again", name)
+            await asyncio.sleep(RESTART_DELAY)
+
+    return asyncio.create_task(supervise(), name=name)
 
 
 def _dialects(settings: Settings) -> dict[str, Dialect]:

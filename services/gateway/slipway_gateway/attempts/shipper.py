@@ -77,7 +77,8 @@ class Shipper:
             for name in self._segments.waiting():
                 until = end if name == current else self._segments.size(name)
                 await self._ship_segment(pool, name, until)
-                if name != self._segments.name:
+                # Not by the name that is current by now: rows came to this one since ``end``.
+                if name != current:
                     self._segments.drop(name)
                     self._offsets.pop(name, None)
                     await store.forget_segment(pool, self._gateway, name)

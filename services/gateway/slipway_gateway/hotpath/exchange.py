@@ -26,8 +26,10 @@ from slipway_gateway.errors import (
     GatewayError,
     NoCapacity,
     RequestTimeout,
+    SchemaViolation,
     UnknownModel,
 )
+from slipway_gateway.hotpath.admission import admit
 from slipway_gateway.hotpath.body import read_body
 from slipway_gateway.hotpath.deps import HotPath
 from slipway_gateway.hotpath.head import read_head, request_id_of
@@ -148,8 +150,7 @@ class Exchange:
 
     async def _answer(self) -> None:
         hot = self._hot
-        self._head.check()
-        caller = hot.keys.admit(self._head.authorization, _address(self._scope), time.monotonic())
+        caller = admit(hot.keys, self._head, self._scope)
         body = await read_body(self._head, self._receive, hot.settings.body_limit)
         if body is None:
             raise _ClientGone
@@ -185,6 +186,8 @@ class Exchange:
         route = self._hot.table.get(model)
         if route is None:
             raise UnknownModel(f"there is no model {model!r}; see /v1/models", param="model")
+        if route.task is not Task.TEXT_GENERATION:
+            raise SchemaViolation(f"the model {model} is for {route.task.value}", param="model")
         return route
 
     # -- attempts --------------------------------------------------------------------------------
@@ -351,8 +354,3 @@ class Exchange:
         if self._head.traceparent is not None:
             headers["traceparent"] = self._head.traceparent
         return headers
-
-
-def _address(scope: Any) -> str:
-    client = scope.get("client")
-    return str(client[0]) if client else ""

@@ -28,12 +28,16 @@ _ONCE = {
         ("traceparent", "traceparent"),
     )
 }
+_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
 _VALUE_LIMIT = 512
 
 
 @dataclass(slots=True)
 class Head:
-    """The decisive headers; None where absent. ``repeated`` names the first that came twice."""
+    """The decisive headers; None where absent. ``repeated`` names the first that came twice.
+
+    ``forwarded``: a proxy sent this, so the address that it came from is not the caller's.
+    """
 
     authorization: str | None = None
     conversation: str | None = None
@@ -44,6 +48,7 @@ class Head:
     content_encoding: str | None = None
     traceparent: str | None = None
     repeated: str | None = None
+    forwarded: bool = False
 
     def check(self) -> None:
         """Raises BadRequest."""
@@ -60,6 +65,7 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
     for name, value in headers:
         field = _ONCE.get(name)
         if field is None:
+            head.forwarded = head.forwarded or name in _FORWARDED
             continue
         if getattr(head, field) is not None:
             head.repeated = head.repeated or name.decode()

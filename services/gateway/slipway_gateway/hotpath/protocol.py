@@ -12,17 +12,26 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from slipway_gateway.errors import BadRequest, GatewayError, TooLarge
+from slipway_gateway.render import openai_error
 from slipway_gateway.settings import Settings
 
 ABORT = "slipway.abort"
-_ERROR = (
-    b'{"error":{"message":"the request head is too large","type":"invalid_request_error",'
-    b'"param":null,"code":"head_too_large"}}'
+
+
+def _answer(status: bytes, error: GatewayError) -> bytes:
+    """A whole answer for a request that never became one; it has no id of its own yet."""
+    body = openai_error(error, "")
+    return (
+        b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        b"content-length: %d\r\n\r\n%b" % (status, len(body), body)
+    )
+
+
+_TOO_LARGE = _answer(
+    b"431 Request Header Fields Too Large", TooLarge("the request head is too large")
 )
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
-    b"connection: close\r\ncontent-length: %d\r\n\r\n%b" % (len(_ERROR), _ERROR)
-)
+_NO_HTTP = _answer(b"400 Bad Request", BadRequest("the request is not valid HTTP/1.1"))
 
 
 def limited_protocol(settings: Settings) -> type[HttpToolsProtocol]:
@@ -78,11 +87,14 @@ def limited_protocol(settings: Settings) -> type[HttpToolsProtocol]:
             if not self._refused:
                 super().on_message_complete()
 
-        def _refuse(self) -> None:
+        def send_400_response(self, msg: str) -> None:
+            self._refuse(_NO_HTTP)
+
+        def _refuse(self, answer: bytes = _TOO_LARGE) -> None:
             self._refused = True
             self._stop_timer()
             if not self.transport.is_closing():
-                self.transport.write(_TOO_LARGE)
+                self.transport.write(answer)
                 self.transport.close()
 
         def _stop_timer(self) -> None:

@@ -1,0 +1,72 @@
+"""A closed-loop HTTP client that costs little: raw asyncio, kept-alive connections.
+
+Counts every answer that is not 200 or does not hold what it should: a relay that drops work would
+otherwise look fast.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One burst. ``failed`` answers make the burst worthless."""
+
+    requests: int
+    failed: int
+    seconds: float
+
+
+def request(body: bytes, headers: dict[str, str]) -> bytes:
+    """An HTTP/1.1 chat request."""
+    lines = ["POST /v1/chat/completions HTTP/1.1", "host: bench", "content-type: application/json"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    head = "\r\n".join([*lines, f"content-length: {len(body)}", "", ""])
+    return head.encode() + body
+
+
+async def burst(
+    port: int, messages: list[bytes], *, count: int, connections: int, expect: bytes
+) -> Result:
+    """``count`` requests over ``connections``; each answer must hold ``expect``."""
+    left = iter(range(count))
+    began = time.perf_counter()
+    failures = await asyncio.gather(
+        *(_client(port, messages, left, expect) for _ in range(connections))
+    )
+    return Result(requests=count, failed=sum(failures), seconds=time.perf_counter() - began)
+
+
+async def _client(port: int, messages: list[bytes], left: object, expect: bytes) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    failed = 0
+    try:
+        for number in left:  # type: ignore[attr-defined]
+            writer.write(messages[number % len(messages)])
+            failed += not await _answered(reader, expect)
+    finally:
+        writer.close()
+    return failed
+
+
+async def _answered(reader: asyncio.StreamReader, expect: bytes) -> bool:
+    head = await reader.readuntil(b"\r\n\r\n")
+    lowered = head.lower()
+    if b"transfer-encoding: chunked" in lowered:
+        body = await _chunked(reader)
+    else:
+        length = lowered.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]
+        body = await reader.readexactly(int(length))
+    return head.startswith(b"HTTP/1.1 200") and expect in body
+
+
+async def _chunked(reader: asyncio.StreamReader) -> bytes:
+    parts = []
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        parts.append(await reader.readexactly(size))
+        await reader.readexactly(2)
+    await reader.readexactly(2)
+    return b"".join(parts)

@@ -1,0 +1,138 @@
+"""The systems that are measured, each as a process of its own, and the CPU time they use."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VLLM_ROUTER = ROOT / ".venv-bench" / "bin" / "vllm-router"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class System:
+    """A running process. ``cpu_seconds`` includes its threads and children."""
+
+    def __init__(self, name: str, argv: list[str], *, port: int, core: int | None, **env: str):
+        self.name = name
+        self.port = port
+        self.process = subprocess.Popen(
+            argv,
+            env={**os.environ, **env},
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=None if core is None else (lambda: os.sched_setaffinity(0, {core})),
+        )
+
+    def wait_ready(self, path: str, seconds: float = 60) -> None:
+        """Until ``path`` answers 200."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended with {self.process.returncode}")
+            with contextlib.suppress(OSError):
+                url = f"http://127.0.0.1:{self.port}{path}"
+                if urllib.request.urlopen(url, timeout=2).status == 200:
+                    return
+            time.sleep(0.1)
+        raise RuntimeError(f"{self.name} was not ready within {seconds} s")
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far, of the process and what it started."""
+        return sum(_cpu_ticks(pid) for pid in _family(self.process.pid)) / TICKS
+
+    def stop(self) -> None:
+        """SIGTERM, then SIGKILL."""
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def engine(core: int | None) -> System:
+    """The fake engine: 1 KB answers, streams of 100 chunks that come one by one."""
+    port = free_port()
+    script = str(ROOT / "tests" / "support" / "fake_engine.py")
+    options = ["--port", str(port), "--chunks", "100", "--answer-bytes", "500"]
+    options += ["--chunk-delay", "0.001"]
+    system = System("engine", [sys.executable, script, *options], port=port, core=core)
+    system.wait_ready("/health")
+    return system
+
+
+def fastapi_httpx(engine_url: str, core: int | None) -> System:
+    """The peer of the bar."""
+    port = free_port()
+    argv = [sys.executable, "-m", "uvicorn", "benchmarks.peers.fastapi_httpx:app"]
+    argv += ["--port", str(port), "--no-access-log", "--loop", "uvloop", "--http", "httptools"]
+    system = System("fastapi_httpx", argv, port=port, core=core, ENGINE_URL=engine_url)
+    system.wait_ready("/openapi.json")
+    return system
+
+
+def vllm_router(engine_url: str, core: int | None) -> System | None:
+    """vllm-router in its own environment; None when that is not there."""
+    if not VLLM_ROUTER.exists():
+        return None
+    port = free_port()
+    argv = [str(VLLM_ROUTER), "--host", "127.0.0.1", "--port", str(port)]
+    argv += ["--worker-urls", engine_url, "--policy", "round_robin", "--log-level", "error"]
+    argv += ["--prometheus-port", str(free_port()), "--disable-circuit-breaker"]
+    system = System("vllm_router", argv, port=port, core=core)
+    system.wait_ready("/health")
+    return system
+
+
+def gateway(dsn: str, state_dir: Path, core: int | None) -> System:
+    """Ours, keys required."""
+    port = free_port()
+    env = {"DSN": dsn, "PORT": str(port), "STATE_DIR": str(state_dir), "KEYLESS_LOOPBACK": "false"}
+    argv = [sys.executable, "-m", "slipway_gateway"]
+    prefixed = {f"SLIPWAY_GATEWAY_{name}": value for name, value in env.items()}
+    system = System("slipway", argv, port=port, core=core, **prefixed)
+    system.wait_ready("/ready")
+    return system
+
+
+async def ready_with(port: int, message: bytes) -> None:
+    """Until the gateway answers this request with 200: its route and key have arrived."""
+    for _ in range(200):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(message)
+        head = await reader.readuntil(b"\r\n")
+        writer.transport.abort()
+        if b" 200 " in head:
+            return
+        await asyncio.sleep(0.1)
+    raise RuntimeError("the gateway does not answer with the benchmark's key and route")
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for child in children:
+            yield from _family(int(child))
+
+
+def _cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
