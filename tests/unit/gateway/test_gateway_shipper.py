@@ -10,7 +10,7 @@ import pytest
 from slipway_contracts.attempt import Attempt, Overdue
 from slipway_gateway.attempts import shipper as module
 from slipway_gateway.attempts.clock import RowClock
-from slipway_gateway.attempts.segment import Segments
+from slipway_gateway.attempts.segment import Segments, encode
 from slipway_gateway.attempts.shipper import Shipper
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -95,7 +95,9 @@ async def test_everything_in_order_in_batches_over_rotations(store, segments):
     assert store.calls == calls
 
 
-async def test_rows_that_come_while_shipping_and_rotate_are_not_lost(store, segments):
+async def test_rows_that_come_while_shipping_and_rotate_are_not_lost(store, tmp_path):
+    # Room for four: the last batch of three leaves room for one more before the next segment.
+    segments = Segments(tmp_path / "slot", int(4.5 * len(encode(attempt("r00")))))
     shipper, more = a_shipper(segments), iter(range(3, 40))
     for name in names(3):
         segments.append(attempt(name))
@@ -109,6 +111,7 @@ async def test_rows_that_come_while_shipping_and_rotate_are_not_lost(store, segm
     for _ in range(10):
         await shipper.ship_all(None)
     assert store.rows == names(40)
+    segments.close()
 
 
 async def test_the_watermark_waits_for_the_rows(store, segments):
