@@ -19,8 +19,15 @@ def test_a_changed_condition_speaks_once():
     before = a_version("v2", phase="Training")
     done = condition("TrainingComplete", "True", "TrainingSucceeded", "200 steps in 61 s")
     after = a_version("v2", phase="Evaluating", conditions=[done])
-    assert status_lines(before, after) == ["Evaluating: 200 steps in 61 s"]
+    assert status_lines(before, after) == ["Evaluating · TrainingComplete: 200 steps in 61 s"]
     assert status_lines(after, after) == []
+
+
+def test_digests_are_short():
+    digest = "sha256:" + "ab" * 32
+    verified = condition("ArtifactVerified", "True", "Verified", digest)
+    after = a_version("v2", phase="Evaluating", conditions=[verified])
+    assert status_lines(None, after) == ["Evaluating · ArtifactVerified: sha256:abababababab…"]
 
 
 def test_a_phase_without_a_message_is_named():

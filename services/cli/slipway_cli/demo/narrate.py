@@ -6,6 +6,7 @@ nowhere else.
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from slipway_cli.demo.timeline import RoutePoint
 from slipway_contracts.model_version import ModelVersion
 
 STEPS_A_LINE = 50
+DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 VERDICT_SECONDS = 20.0
 TRAFFIC_SECONDS = 20.0
 
@@ -29,13 +31,18 @@ def status_lines(before: ModelVersion | None, after: ModelVersion) -> list[str]:
     phase = after.status.phase.value
     old = {c.type: (c.status, c.reason) for c in before.status.conditions} if before else {}
     said = [
-        f"{phase}: {condition.message}"
+        f"{phase} · {condition.type}: {_short(condition.message)}"
         for condition in after.status.conditions
         if condition.message and old.get(condition.type) != (condition.status, condition.reason)
     ]
     if not said and (before is None or before.status.phase != after.status.phase):
         said = [phase]
     return list(dict.fromkeys(said)) + _training_lines(before, after)
+
+
+def _short(message: str) -> str:
+    """Digests as people quote them."""
+    return DIGEST.sub(r"\1…", message)
 
 
 def _training_lines(before: ModelVersion | None, after: ModelVersion) -> list[str]:
@@ -56,7 +63,7 @@ def route_line(point: RoutePoint) -> str:
     """Who gets how much from now on."""
     shares = ", ".join(f"{v} {weight} %" for v, weight in point.weights.items())
     copies = f"; copies to {point.shadow}" if point.shadow else ""
-    return f"{shares or 'nobody'}{copies}"
+    return f"{shares}{copies}"
 
 
 def traffic_line(entries: list[Entry], recent: list[Entry]) -> str:
@@ -82,7 +89,8 @@ class Narrator:
         """One line."""
         minutes, seconds = divmod(max(0.0, self.clock() - self.origin), 60)
         stamp = f"{minutes:3.0f}:{seconds:02.0f}"
-        self.console.print(f"[dim]{stamp}[/dim] [bold]{who:>8}[/bold]  {escape(text)}")
+        said = f"[dim]{stamp}[/dim] [bold]{who:>8}[/bold]  {escape(text)}"
+        self.console.print(said, soft_wrap=True, highlight=False)
 
     def version(self, before: ModelVersion | None, after: ModelVersion) -> None:
         """A status that changed."""
@@ -97,7 +105,8 @@ class Narrator:
 
     def route(self, point: RoutePoint) -> None:
         """A route that changed."""
-        self.say("traffic", route_line(point))
+        if point.weights:
+            self.say("traffic", route_line(point))
 
 
 @dataclass(slots=True, kw_only=True)
