@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -60,7 +61,7 @@ class ScriptedPlatform:
 
     dsn: str
     bent: Bent = field(default_factory=Bent)
-    step_seconds: float = 1.5
+    step_answers: int = 20
     url: str = ""
 
     async def __aenter__(self):
@@ -71,6 +72,7 @@ class ScriptedPlatform:
         self._revision = 0
         self._apps = {}
         self._rows = 0
+        self._answered = Counter()
         self._seen = set()
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._answer)
@@ -88,7 +90,7 @@ class ScriptedPlatform:
             task.cancel()
         results = await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._runner.cleanup()
-        self._pool.terminate()
+        await self._pool.close()
         faults = [r for r in results if isinstance(r, Exception)]
         if faults:
             raise faults[0]
@@ -118,7 +120,9 @@ class ScriptedPlatform:
             HEADER_REQUEST_ID: request.headers.get(HEADER_REQUEST_ID, "first"),
         }
         status = 400 if refused else 200
-        if version != self.bent.lose_rows_of:
+        if version == self.bent.lose_rows_of:
+            self._answered[version] += 1
+        else:
             await self._log(headers[HEADER_REQUEST_ID], version, started, status)
             if self._shadow:
                 await self._log(headers[HEADER_REQUEST_ID], self._shadow, started, 200, shadow=True)
@@ -134,6 +138,7 @@ class ScriptedPlatform:
 
     async def _log(self, request_id, version, started, status, *, shadow=False):
         self._rows += 1
+        self._answered["copies" if shadow else version] += 1
         row = Attempt(
             request_id=request_id, attempt=1, timestamp=now(), started_at=started,
             gateway="gateway-0", route="/v1", model_name="jargon", version=version,
@@ -177,6 +182,13 @@ class ScriptedPlatform:
         route = ModelRoute(model="jargon", salt="salt", backends=tuple(backends))
         self._revision = await write_route(self._pool, route)
         await self._confirm()
+
+    async def _until(self, who, more):
+        """So many more answers by ``who``, and a turn of the demo's watcher."""
+        enough = self._answered[who] + more
+        while self._answered[who] < enough:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
 
     async def _status(self, name, phase, **status):
         current = await self._objects.get("ModelVersion", name)
@@ -223,17 +235,17 @@ class ScriptedPlatform:
         self._apps["v2-b"] = "one"
         await self._status("v2", Phase.SHADOWING, conditions=DONE, evaluation=gates)
         self._shadow = "v2"
-        await asyncio.sleep(self.step_seconds)
+        await self._until("copies", 5)
         self._shadow = None
         for weight in (10, 50):
             await self._route(("v2", weight), ("v1", 100 - weight), stable="v1")
             await self._status("v2", Phase.CANARY)
-            await asyncio.sleep(self.step_seconds)
+            await self._until("v2", self.step_answers)
         await self._route(("v2", 95), ("v1", 5), stable="v2")
         if self.bent.restart_on_promotion:
             self._apps["v2-b"] = "two"
             await asyncio.sleep(3.5)  # a whole turn of the watcher
-        await asyncio.sleep(self.step_seconds)
+        await self._until("v2", self.step_answers)
         await self._route(("v2", 100), stable="v2")
         await self._stable("v2")
         await self._status("v1", Phase.SUPERSEDED)
@@ -245,7 +257,7 @@ class ScriptedPlatform:
         await self._status("v3", Phase.DEPLOYING, conditions=DONE, evaluation=gates)
         await self._route(("v3", 10), ("v2", 90), stable="v2")
         await self._status("v3", Phase.CANARY)
-        await asyncio.sleep(3 * self.step_seconds)
+        await self._until("v3", self.step_answers)
         decided = now()
         await self._route(("v2", 100), stable="v2")
         rollout = {

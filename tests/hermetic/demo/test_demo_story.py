@@ -89,7 +89,9 @@ async def test_a_version_that_fails_ends_the_story_but_not_the_report(dsn, tmp_p
     assert str(tmp_path / "logs") in text.replace("\n", "")
 
 
-async def test_a_home_that_has_seen_a_demo_is_refused(dsn, tmp_path, monkeypatch):
+async def test_nothing_is_played_on_top_of_an_earlier_demo(dsn, tmp_path, monkeypatch):
     await played(dsn, tmp_path, monkeypatch, v2_fails=True)
-    report, _ = await played(dsn, tmp_path, monkeypatch)
+    report, text = await played(dsn, tmp_path, monkeypatch)
+    assert report["ok"] is False
     assert "slipway down --purge" in report["problem"]
+    assert "broken" not in text

@@ -7,6 +7,7 @@ the report to judge. A wait that ends without its event ends the story, never th
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -29,11 +30,15 @@ from slipway_cli.manifests import read_manifests
 from slipway_contracts.conditions import TERMINAL_PHASES, Phase
 from slipway_contracts.names import FINALIZER
 from slipway_store.connect import Pool, open_pool
-from slipway_store.errors import UNAVAILABLE, AlreadyExists, StoreError
+from slipway_store.errors import UNAVAILABLE, StoreError
 from slipway_store.objects import ObjectStore
 
 # What may end the story early; anything else is a fault of the demo itself.
 ENDS_EARLY: tuple[type[Exception], ...] = (CliError, StoreError, *UNAVAILABLE)
+HAS_PLAYED = (
+    "an earlier demo's versions are here and serve again by themselves; "
+    "`slipway down --purge` gives a new demo a clean home"
+)
 POLL_SECONDS = 0.25
 # Generous: the bars are judged in the report, a deadline only ends a wait for what will not come.
 FIRST_SECONDS = 600.0
@@ -41,6 +46,7 @@ BETTER_SECONDS = 900.0
 WORSE_SECONDS = 600.0
 HOPELESS_SECONDS = 60.0
 SERVES_ON_SECONDS = 15.0
+CLOSE_SECONDS = 10.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,21 +64,15 @@ class Stage:
     problem: str = ""
 
     async def apply(self, *names: str) -> None:
-        """The demo's own manifests. Raises DemoError when they are there already."""
+        """The demo's own manifests. Raises AlreadyExists."""
         store = ObjectStore(self.pool)
         for resource in read_manifests([str(manifest(name)) for name in names]):
-            try:
-                await store.create(
-                    resource.kind,
-                    resource.metadata.name,
-                    resource.spec.sparse(),
-                    finalizers=[FINALIZER],
-                )
-            except AlreadyExists:
-                raise DemoError(
-                    f"{resource.kind} {resource.metadata.name} is there from an earlier demo; "
-                    "`slipway down --purge` gives it a clean home"
-                ) from None
+            await store.create(
+                resource.kind,
+                resource.metadata.name,
+                resource.spec.sparse(),
+                finalizers=[FINALIZER],
+            )
 
     async def until(
         self, what: str, reached: Callable[[], bool], *, seconds: float, unless: str = ""
@@ -106,9 +106,15 @@ class Stage:
 
 
 async def run_story(context: DemoContext) -> DemoOutcome:
-    """Play it, judge it, show it. Raises only what says that the platform is not there."""
+    """Play it, judge it, show it. Raises only what says that the platform is not there.
+
+    A home that has seen a demo keeps what came of it; nothing is played on top.
+    """
     pool = await open_pool(context.dsn)
     try:
+        if await _has_played(pool):
+            context.console.print(HAS_PLAYED, highlight=False)
+            return DemoOutcome(ok=False, line=json.dumps({"ok": False, "problem": HAS_PLAYED}))
         stage = _stage(context, pool)
         async with _audience(stage):
             try:
@@ -120,7 +126,7 @@ async def run_story(context: DemoContext) -> DemoOutcome:
                 await stage.clients.stop()
             evidence = await _gather(stage)
     finally:
-        pool.terminate()
+        await _close(pool)
     report = reporting.assemble(evidence)
     reporting.show(context.console, report)
     if not report["ok"]:
@@ -128,6 +134,19 @@ async def run_story(context: DemoContext) -> DemoOutcome:
         context.console.print(f"broken: {', '.join(broken)}", style="red", highlight=False)
         context.console.print(f"logs: {context.home / 'logs'}, runs: {context.home / 'runs'}")
     return DemoOutcome(ok=bool(report["ok"]), line=reporting.line(report))
+
+
+async def _close(pool: Pool) -> None:
+    """In order while the server answers; a query of a cancelled watcher may still be ending."""
+    try:
+        await asyncio.wait_for(pool.close(), CLOSE_SECONDS)
+    except UNAVAILABLE:  # TimeoutError is an OSError
+        pool.terminate()
+
+
+async def _has_played(pool: Pool) -> bool:
+    models = await ObjectStore(pool).list("Model")
+    return any(body["metadata"]["name"] == MODEL for body in models)
 
 
 def _stage(context: DemoContext, pool: Pool) -> Stage:
