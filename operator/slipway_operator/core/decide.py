@@ -34,7 +34,7 @@ from slipway_operator.core.policies.split import split
 from slipway_operator.core.policies.train import train
 from slipway_operator.core.policies.watch import watch
 from slipway_operator.core.snapshot import Snapshot
-from slipway_operator.core.traffic import route_for, settled
+from slipway_operator.core.traffic import route_for
 
 Policy = Callable[[Draft], None]
 
@@ -91,7 +91,6 @@ def fed_back(snapshot: Snapshot, decision: Decision) -> Snapshot:
 
 def _round(snapshot: Snapshot) -> Decision:
     draft = Draft.of(snapshot)
-    draft.settled = settled(draft)
     for policy in POLICIES:
         policy(draft)
     return _decision(draft)

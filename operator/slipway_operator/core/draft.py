@@ -145,9 +145,7 @@ class VersionDraft:
             return
         self.set(ending=Outcome(phase=phase, reason=reason, message=message, at=self.now))
         if self.rollout is not None:
-            self.set_rollout(
-                decided_by=reason, decided_at=self.now, message=message, drain_started_at=None
-            )
+            self.set_rollout(decided_by=reason, decided_at=self.now, message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +171,6 @@ class Draft:
     snapshot: Snapshot
     versions: dict[str, VersionDraft]
     runs: dict[str, DesiredRun] = field(default_factory=dict)
-    settled: bool = False
     wakes: list[float] = field(default_factory=list)
 
     @staticmethod

@@ -48,8 +48,11 @@ def carried(draft: Draft) -> tuple[BackendRoute, ...]:
     )
 
 
-def leftovers(draft: Draft, routed: frozenset[str]) -> tuple[Leftover, ...]:
-    """Those that stay this time. ``routed``: the addresses that the decided route names."""
+def leftovers(draft: Draft, routed: frozenset[str], *, settled: bool) -> tuple[Leftover, ...]:
+    """Those that stay this time. ``routed``: the addresses that the decided route names.
+
+    ``settled``: every live gateway applies that route, so that the drain's clock may begin.
+    """
     before = {left.backend: left.since for left in _before(draft)}
     stored = {e.url for e in draft.stored.backends} if draft.stored is not None else set()
     kept = []
@@ -57,7 +60,7 @@ def leftovers(draft: Draft, routed: frozenset[str]) -> tuple[Leftover, ...]:
         if seen.name not in before and seen.url not in stored:
             continue
         since = before.get(seen.name)
-        if since is None and seen.url not in routed and draft.settled:
+        if since is None and seen.url not in routed and settled:
             since = draft.now
         limit = timedelta(seconds=seen.serving.drain_seconds if seen.serving is not None else 0)
         if since is None or draft.now < since + limit:

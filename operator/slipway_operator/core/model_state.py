@@ -17,6 +17,7 @@ from slipway_operator.core.leftovers import leftovers
 from slipway_operator.core.policies.report import traffic_reason
 from slipway_operator.core.policies.watch import watch_until
 from slipway_operator.core.snapshot import BackendState
+from slipway_operator.core.traffic import settled
 
 
 def model_status(draft: Draft, model: Model, route: ModelRoute | None) -> ModelStatus:
@@ -36,7 +37,9 @@ def model_status(draft: Draft, model: Model, route: ModelRoute | None) -> ModelS
             ),
             "routes_revision": routes.revision,
             "routes_applied": routes.applied,
-            "leftovers": leftovers(draft, frozenset(entry.url for entry in entries)),
+            "leftovers": leftovers(
+                draft, frozenset(entry.url for entry in entries), settled=settled(draft)
+            ),
         }
     )
     conditions = status.conditions

@@ -174,6 +174,8 @@ def _overdue(draft: Draft) -> float | None:
     holder = draft.roles.holder
     if holder is None or not holder.live or holder.rollout is None:
         return None
+    if not (holder.promoted or canary_weight(holder) or shadowing(holder)):
+        return None
     thresholds = holder.rollout.thresholds
     return thresholds.ttft_ms if thresholds is not None else None
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from builders import a_model, a_model_version, judged, unreadable
 from hypothesis import HealthCheck, settings
+from hypothesis import Phase as HypothesisPhase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from lifecycle_world import World
@@ -229,6 +230,7 @@ class Lifecycle(RuleBasedStateMachine):
         check_backends_outlive_their_traffic(before, decision)
         check_terminal_states_stay(before, decision)
         check_rises_are_confirmed(before, decision)
+        check_clocks_begin_when_applied(before, decision)
         self.check_the_condemned(before, decision)
 
     def check_the_condemned(self, before: Snapshot, decision: Decision):
@@ -328,6 +330,25 @@ def check_rises_are_confirmed(before: Snapshot, decision: Decision):
             assert before.routes.applied >= before.routes.revision
 
 
+def check_clocks_begin_when_applied(before: Snapshot, decision: Decision):
+    """A step, a shadow phase and a drain begin when every live gateway applies what is decided."""
+    stored, applied = before.routes.stored, before.routes.applied >= before.routes.revision
+    confirmed = (
+        before.routes.live_gateways > 0
+        and applied
+        and (stored.backends if stored else ())
+        == (decision.route.backends if decision.route else ())
+    )
+    for version in before.versions:
+        old = version.status.rollout
+        new = decision.version_statuses[version.metadata.name].rollout
+        if new is None or confirmed:
+            continue
+        for clock in ("step_started_at", "shadow_started_at"):
+            began = getattr(new, clock)
+            assert began is None or (old is not None and began == getattr(old, clock)), clock
+
+
 def rung(rollout: RolloutStatus) -> int:
     """The weight that the rollout stands for."""
     if rollout.promoted_at is not None:
@@ -340,5 +361,7 @@ TestLifecycle.settings = settings(
     max_examples=40,
     stateful_step_count=30,
     deadline=None,
+    derandomize=True,
+    phases=[HypothesisPhase.explicit, HypothesisPhase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )

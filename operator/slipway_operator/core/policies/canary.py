@@ -29,7 +29,7 @@ from slipway_operator.core.rungs import (
     rung_at,
     step_elapsed,
 )
-from slipway_operator.core.traffic import canary_weight, shadowing
+from slipway_operator.core.traffic import canary_weight, settled, shadowing
 from slipway_verdicts.judge import Verdict
 
 
@@ -49,11 +49,11 @@ def canary(draft: Draft) -> None:
     if draft.pinned is v:
         _rise_to_top(draft, v, reason=Reason.PROMOTED_BY_REQUEST, message="pinned by the Model")
         return
-    if v.rollout.step < 0 or not v.rollout.plan:
+    if v.rollout.step < 0 or v.specs is None or v.specs.rollout.strategy == "Direct":
         _next(draft, v)
         return
     if v.rollout.step_started_at is None:
-        if draft.settled and v.ready:
+        if settled(draft) and v.ready:
             begin(draft, v, weight=canary_weight(v))
         return
     if not passed(v):
@@ -78,11 +78,13 @@ def _edited(draft: Draft, v: VersionDraft) -> bool:
         return False
     weight, plan = canary_weight(v), plan_of(draft, v.specs.rollout)
     v.set_rollout(spec_digest=digest)
+    if not plan:
+        return False  # Direct: it stands where it stands until it is promoted
     if rollout.step < 0:
         v.set_rollout(plan=plan)
     else:
         rung_at(v, weight, plan=plan)
-    return bool(plan)
+    return True
 
 
 def _judge(draft: Draft, v: VersionDraft) -> None:
@@ -107,11 +109,17 @@ def _next(draft: Draft, v: VersionDraft) -> None:
     rollout = v.rollout
     assert rollout is not None and v.specs is not None
     following = rollout.step + 1
-    if following >= len(rollout.plan):
+    direct = v.specs.rollout.strategy == "Direct"
+    if direct or following >= len(rollout.plan):
         if not v.specs.rollout.auto_promote and not granted(draft, v):
             await_approval(v, "promotion")
             return
-        _rise_to_top(draft, v, reason=Reason.PROMOTED, message="every step passed")
+        _rise_to_top(
+            draft,
+            v,
+            reason=Reason.PROMOTED,
+            message="promoted without a canary, as asked" if direct else "every step passed",
+        )
         return
     weight = rollout.plan[following]
     if _step(v, following).approval and not granted(draft, v):

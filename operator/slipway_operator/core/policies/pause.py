@@ -1,9 +1,13 @@
-"""Manual pause: both clocks stand still and the weight is held. A bad verdict still acts."""
+"""Pause: both clocks stand still and the weight is held. A bad verdict still acts.
+
+By ``spec.desiredState``, and while an approval is waited for (that has no condition Paused).
+"""
 
 from __future__ import annotations
 
 from slipway_contracts.conditions import ConditionType, Reason
 from slipway_operator.core.draft import FALSE, TRUE, Draft, VersionDraft
+from slipway_operator.core.policies.promote import awaits_approval
 
 
 def pause(draft: Draft) -> None:
@@ -19,7 +23,9 @@ def pause(draft: Draft) -> None:
             )
         elif v.is_true(ConditionType.PAUSED):
             v.condition(ConditionType.PAUSED, FALSE, reason=Reason.RESUMED)
-        _clocks(v, wanted=wanted and v is draft.roles.holder)
+        # a person who is waited for is not evidence that is missing
+        stands = wanted or (v.live and not v.promoted and awaits_approval(v))
+        _clocks(v, wanted=stands and v is draft.roles.holder)
 
 
 def _clocks(v: VersionDraft, *, wanted: bool) -> None:

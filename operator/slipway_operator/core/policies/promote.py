@@ -10,6 +10,7 @@ from slipway_contracts.conditions import ConditionType, Phase, Reason, find_cond
 from slipway_operator.core.capacity import ready_replicas, replicas_for
 from slipway_operator.core.draft import FALSE, TRUE, Draft, VersionDraft
 from slipway_operator.core.rungs import enter
+from slipway_operator.core.traffic import settled
 
 
 def rise_obstacle(draft: Draft, v: VersionDraft, *, weight: int) -> tuple[Reason, str] | None:
@@ -20,7 +21,7 @@ def rise_obstacle(draft: Draft, v: VersionDraft, *, weight: int) -> tuple[Reason
         return Reason.BACKEND_LOST, "the backend does not answer"
     if not draft.gateways:
         return Reason.GATEWAY_UNAVAILABLE, "no gateway is alive; start one"
-    if not draft.settled:
+    if not settled(draft):
         return Reason.ROUTES_PENDING, "a gateway has not applied the last routes yet"
     needed = replicas_for(v, weight, fleet=ready_replicas(draft.roles.stable))
     if ready_replicas(v) < needed:

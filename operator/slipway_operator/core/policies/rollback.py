@@ -11,11 +11,7 @@ from datetime import timedelta
 from slipway_contracts.conditions import ConditionType, Phase, Reason
 from slipway_operator.core.draft import FALSE, TRUE, UNKNOWN, Draft, VersionDraft
 from slipway_operator.core.evidence import Reading, read_evidence
-from slipway_operator.core.policies.promote import (
-    awaits_approval,
-    promote,
-    promotion_obstacle,
-)
+from slipway_operator.core.policies.promote import promote, promotion_obstacle
 from slipway_operator.core.rungs import note, passed, rollout_elapsed
 from slipway_verdicts.judge import Verdict
 
@@ -71,7 +67,7 @@ def _limits(draft: Draft, v: VersionDraft, reading: Reading) -> None:
         _undecided(draft, v, reason=Reason.ERROR_BUDGET_SPENT, message=said)
         return
     left = v.specs.rollout.max_duration - rollout_elapsed(v)
-    if left >= timedelta(0) or passed(v) or awaits_approval(v):
+    if left >= timedelta(0) or passed(v):
         draft.wake_in(max(1.0, left.total_seconds()))
         return
     needed = f"about {reading.needed} more" if reading.needed is not None else "more"

@@ -6,7 +6,7 @@ from slipway_contracts.conditions import Phase, Reason
 from slipway_operator.core.draft import Draft, VersionDraft, elapsed
 from slipway_operator.core.evidence import read_evidence
 from slipway_operator.core.rungs import lasted
-from slipway_operator.core.traffic import shadowing
+from slipway_operator.core.traffic import settled, shadowing
 
 # As the guard: half of at least twenty.
 BAD_SHARE, BAD_REQUESTS = 0.5, 20
@@ -21,7 +21,7 @@ def shadow(draft: Draft) -> None:
     rollout = v.rollout
     assert rollout is not None
     if rollout.shadow_started_at is None:
-        if draft.settled and v.ready:
+        if settled(draft) and v.ready:
             v.set_rollout(shadow_started_at=draft.now)
         return
     _judge(draft, v)

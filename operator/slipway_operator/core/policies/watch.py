@@ -16,7 +16,7 @@ from slipway_operator.core.policies.promote import supersede
 from slipway_operator.core.policies.rollback import say
 from slipway_operator.core.rungs import begin, close, lasted, step_elapsed
 from slipway_operator.core.snapshot import BackendState
-from slipway_operator.core.traffic import PREVIOUS_WEIGHT
+from slipway_operator.core.traffic import PREVIOUS_WEIGHT, settled
 from slipway_verdicts.judge import Verdict
 
 
@@ -33,7 +33,7 @@ def watch(draft: Draft) -> None:
         _finish(v, free=True)
         return
     if v.rollout.step_started_at is None:
-        if draft.settled:
+        if settled(draft):
             begin(draft, v, weight=100 - PREVIOUS_WEIGHT if previous is not None else 100)
         if v.specs.rollout.post_promotion_watch > timedelta(0):
             return
