@@ -83,6 +83,7 @@ def trainer_arguments(
         prediction_loss_only=True,
         dataloader_pin_memory=cuda,
         disable_tqdm=True,
+        ddp_find_unused_parameters=False,
         report_to=[] if dry_run else reporters(training.tracking, read_environment()),
         run_name=training.tracking.run_name,
         project=training.tracking.project,

@@ -18,6 +18,7 @@ from typing import Any
 
 from slipway_training.architectures import ARCHITECTURES
 from slipway_training.errors import SourceRefused, TrainingFailure
+from slipway_training.memory import is_out_of_memory
 from slipway_training.sandbox import Job, Outcome
 
 _CLONE_NEWNET, _CLONE_NEWUSER = 0x40000000, 0x10000000
@@ -43,7 +44,7 @@ def main(arguments: list[str]) -> int:
     confine(job)
     try:
         with torch.inference_mode():
-            outcome = Outcome(architecture=_do(job))
+            outcome = Outcome(architecture=carry_out(job))
     except TrainingFailure as error:
         outcome = Outcome(refused=str(error))
     answer.write_text(json.dumps(outcome.wire()), encoding="utf-8")
@@ -70,7 +71,8 @@ def leave_network() -> None:
     ctypes.CDLL(None).unshare(mine)
 
 
-def _do(job: Job) -> str:
+def carry_out(job: Job) -> str:
+    """The architecture's name; SourceRefused says why not."""
     source, target = Path(job.source), Path(job.target)
     match job.kind:
         case "folder":
@@ -102,7 +104,11 @@ def check_folder(folder: Path) -> str:
                 output_loading_info=True,
             )
             refuse_mismatch(report, name)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except TrainingFailure:
+        raise
+    except Exception as error:  # loaders raise whatever the files make them raise
+        if is_out_of_memory(error):
+            raise
         raise SourceRefused(f"{folder.name} does not load as a language model: {error}") from error
     check_chat_template(load_tokenizer(folder))
     return str(name)

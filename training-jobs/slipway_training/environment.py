@@ -40,7 +40,14 @@ def read_environment() -> Environment:
 
 def scrubbed(home: str) -> dict[str, str]:
     """An environment for a process that reads untrusted files: no keys, no network wishes."""
-    kept = ("PATH", "LANG", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "PYTHONDONTWRITEBYTECODE")
+    kept = (
+        "PATH",
+        "LANG",
+        "LD_LIBRARY_PATH",
+        "OMP_NUM_THREADS",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONPYCACHEPREFIX",
+    )
     return {
         **{name: os.environ[name] for name in kept if name in os.environ},
         "HOME": home,

@@ -27,7 +27,7 @@ def load_model(folder: Path, *, dtype: str = "float32") -> Any:
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
-            dtype=getattr(torch, dtype),
+            dtype=dtype if dtype == "auto" else getattr(torch, dtype),
         )
         return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 

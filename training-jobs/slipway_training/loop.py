@@ -49,16 +49,18 @@ def run_loop(
     try:
         trainer = _trainer(training, work, stop, material=material, dry_run=dry_run)
         with naming_the_remedy("training", material.batch_size):
-            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+            _train(trainer, resume)
+        state = trainer.state
+        if stop.wanted and not dry_run and state.global_step < state.max_steps:
+            stop.check()
+        figures = _figures(trainer, material, seconds=time.monotonic() - began)
+        if not dry_run:
+            _keep(trainer, work, figures)
     except (ImportError, TypeError) as error:
         # An optimizer whose package is absent, or a scheduler argument that it does not know.
         raise ConfigInvalid(f"training.optimizer or training.scheduler: {error}") from error
-    state = trainer.state
-    if stop.wanted and not dry_run and state.global_step < state.max_steps:
-        stop.check()
-    figures = _figures(trainer, material, seconds=time.monotonic() - began)
-    if not dry_run:
-        _keep(trainer, work, figures)
+    finally:
+        _leave_group()
     return figures
 
 
@@ -101,6 +103,32 @@ def _trainer(
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _train(trainer: Any, resume: Path | None) -> None:
+    """The Trainer's loop from ``resume`` on; nothing when that checkpoint is already the end.
+
+    Asked to resume at its last step, the Trainer would train one step more.
+    """
+    if resume is None:
+        trainer.train()
+        return
+    state = type(trainer.state).load_from_json(str(resume / "trainer_state.json"))
+    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    if state.global_step < trainer.args.max_steps or sharded:
+        trainer.train(resume_from_checkpoint=str(resume))
+        return
+    trainer.state = state
+    best = state.best_model_checkpoint if trainer.args.load_best_model_at_end else None
+    trainer._load_from_checkpoint(best or str(resume))
+
+
+def _leave_group() -> None:
+    """The processes of a distributed run part here: the first publishes, the others end."""
+    import torch
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _figures(trainer: Any, material: Material, *, seconds: float) -> dict[str, float]:
