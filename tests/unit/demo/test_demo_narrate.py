@@ -55,9 +55,9 @@ def test_route_and_traffic_lines():
 
 def test_the_narrator_stamps_names_and_escapes():
     out = io.StringIO()
-    narrator = Narrator(console=Console(file=out, width=200), origin=100, clock=lambda: 165.0)
+    narrator = Narrator(console=Console(file=out, width=200), origin=100, clock=lambda: 219.7)
     narrator.say("v2", "Canary: [bold] is text")
-    assert out.getvalue() == "  1:05       v2  Canary: [bold] is text\n"
+    assert out.getvalue() == "  1:59       v2  Canary: [bold] is text\n"
 
 
 def test_verdicts_are_not_repeated_within_seconds():

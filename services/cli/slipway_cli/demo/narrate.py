@@ -87,8 +87,8 @@ class Narrator:
 
     def say(self, who: str, text: str) -> None:
         """One line."""
-        minutes, seconds = divmod(max(0.0, self.clock() - self.origin), 60)
-        stamp = f"{minutes:3.0f}:{seconds:02.0f}"
+        minutes, seconds = divmod(max(0, int(self.clock() - self.origin)), 60)
+        stamp = f"{minutes:3}:{seconds:02}"
         said = f"[dim]{stamp}[/dim] [bold]{who:>8}[/bold]  {escape(text)}"
         self.console.print(said, soft_wrap=True, highlight=False)
 
