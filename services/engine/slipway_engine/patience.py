@@ -20,8 +20,8 @@ NAP_SECONDS = 200e-6
 def install() -> None:
     """Make ``SpinCondition.wait`` nap where it would spin. Safe to call again.
 
-    Its notification socket is not used instead: it loses a message now and then, which vLLM
-    recovers from after 5 s.
+    Its notification socket alone will not do: by vLLM's own account a message can be lost there,
+    and the reader looks again only after 5 s.
     """
     from vllm.distributed.device_communicators import shm_broadcast
 
