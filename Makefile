@@ -6,7 +6,8 @@ BIN := $(VENV)/bin
 DISTRIBUTIONS := libs/contracts libs/verdicts libs/store operator services/gateway services/engine services/cli training-jobs
 SOURCES := $(DISTRIBUTIONS) tests
 PACKAGES := libs/contracts/slipway_contracts libs/verdicts/slipway_verdicts libs/store/slipway_store operator/slipway_operator services/gateway/slipway_gateway services/engine/slipway_engine services/cli/slipway_cli training-jobs/slipway_training
-export PYTHONDONTWRITEBYTECODE := 1
+# Compiling torch, Ray and vLLM anew in every process would cost minutes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help

@@ -1,28 +1,39 @@
 """What ``make test`` could not run on this machine and why; printed last, never silent."""
 
-import os
 import shutil
 import socket
+from pathlib import Path
 
-NOT_RUN = []
-if not os.path.exists("/dev/nvidiactl"):
-    NOT_RUN.append(
-        "CUDA: no NVIDIA device here. The engine builder's GPU arguments are checked by unit tests; "
-        "bf16 training and vLLM on a GPU are not."
-    )
-if shutil.which("docker") is None or not os.path.exists("/var/run/docker.sock"):
-    NOT_RUN.append(
-        "kind: no Docker daemon answers here; the cluster tiers come with the operator's issue."
-    )
-NOT_RUN.append("charts, apiserver, cluster: these tiers are not built yet (docs/scope.md).")
-try:
-    socket.create_connection(("huggingface.co", 443), timeout=3).close()
-except OSError:
-    NOT_RUN.append("hf:// imports: the Hugging Face hub is not reached from here.")
-NOT_RUN.append(
-    "W&B and MLflow: no account here; only that a missing key or package is loud is tested."
-)
 
-print("\nNot run on this machine:")
-for line in NOT_RUN:
-    print(f"  - {line}")
+def hub_answers() -> bool:
+    """Whether hf:// imports could be tried from here."""
+    try:
+        socket.create_connection(("huggingface.co", 443), timeout=3).close()
+    except OSError:
+        return False
+    return True
+
+
+def not_run() -> list[str]:
+    """A line for each thing: what, and why."""
+    found = []
+    if not Path("/dev/nvidiactl").exists():
+        found.append(
+            "CUDA: no NVIDIA device here. Unit tests check the engine's GPU arguments; bf16 "
+            "training and vLLM on a GPU did not run."
+        )
+    if shutil.which("docker") is None or not Path("/var/run/docker.sock").exists():
+        found.append("kind: no Docker daemon answers here.")
+    if not hub_answers():
+        found.append("hf:// imports: the Hugging Face hub is not reached from here.")
+    return [
+        *found,
+        "charts, apiserver, cluster: these tiers do not exist yet (docs/scope.md).",
+        "W&B and MLflow: no account here; only that a missing key or package is loud is tested.",
+    ]
+
+
+if __name__ == "__main__":
+    print("\nNot run on this machine:")
+    for line in not_run():
+        print(f"  - {line}")

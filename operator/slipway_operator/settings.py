@@ -21,5 +21,5 @@ class Settings(BaseSettings):
     max_engines: int = Field(default=2, ge=1, description="engines at a time on this machine")
     max_runs: int = Field(default=2, ge=1, description="training and evaluation runs at a time")
     run_threads: int = Field(default=1, ge=1, description="compute threads of a run")
-    run_niceness: int = Field(default=10, ge=0, le=19, description="so that serving goes first")
+    run_niceness: int = Field(default=15, ge=0, le=19, description="so that serving goes first")
     workers: int = Field(default=4, ge=1, description="Models reconciled side by side")

@@ -48,7 +48,7 @@ class RunSettings:
     home: Path
     max_runs: int = 2
     threads: int = 1
-    niceness: int = 10
+    niceness: int = 15
     python: str = sys.executable
 
 
