@@ -60,17 +60,30 @@ def test_the_narrator_stamps_names_and_escapes():
     assert out.getvalue() == "  1:59       v2  Canary: [bold] is text\n"
 
 
-def test_verdicts_are_not_repeated_within_seconds():
+def test_verdicts_are_told_when_they_change_and_figures_now_and_then():
     out = io.StringIO()
     now = [1000.0]
     narrator = Narrator(console=Console(file=out, width=200), origin=1000, clock=lambda: now[0])
-    version = a_version(
-        "v2", phase="Canary", rollout={"verdict": "Continue", "message": "81 requests, 0 bad"}
-    )
-    for second in (0, 5, 10, 25):
+    said = [
+        (0, "NoData", "none yet"),
+        (1, "Continue", "10 good"),
+        (5, "Continue", "40 good"),
+        (22, "Continue", "99 good"),
+        (60, "Continue", "99 good"),
+        (61, "Pass", "110 good"),
+    ]
+    for second, verdict, message in said:
         now[0] = 1000.0 + second
+        version = a_version("v2", phase="Canary", rollout={"verdict": verdict, "message": message})
         narrator.version(version, version)
-    assert out.getvalue().count("81 requests") == 2
+    lines = [line.split("v2  ")[1] for line in out.getvalue().splitlines()]
+    assert lines == ["NoData: none yet", "Continue: 10 good", "Continue: 99 good", "Pass: 110 good"]
+
+
+def test_routes_and_verdicts_are_not_told_twice():
+    applied = condition("TrafficApplied", "True", "RoutesApplied", "every gateway applies them")
+    after = a_version("v2", phase="Canary", conditions=[applied])
+    assert status_lines(a_version("v2", phase="Canary"), after) == []
 
 
 def test_the_tail_reads_whole_lines_only(tmp_path):

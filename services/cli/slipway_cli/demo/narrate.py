@@ -18,11 +18,14 @@ from rich.markup import escape
 
 from slipway_cli.demo.ledger import Entry, parse_entries
 from slipway_cli.demo.timeline import RoutePoint
+from slipway_contracts.conditions import ConditionType
 from slipway_contracts.model_version import ModelVersion
 
 STEPS_A_LINE = 50
 DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 VERDICT_SECONDS = 20.0
+# Routes and verdicts have lines of their own.
+TOLD_OTHERWISE = frozenset({ConditionType.TRAFFIC_APPLIED, ConditionType.ANALYSIS_HEALTHY})
 TRAFFIC_SECONDS = 20.0
 
 
@@ -33,7 +36,9 @@ def status_lines(before: ModelVersion | None, after: ModelVersion) -> list[str]:
     said = [
         f"{phase} · {condition.type}: {_short(condition.message)}"
         for condition in after.status.conditions
-        if condition.message and old.get(condition.type) != (condition.status, condition.reason)
+        if condition.message
+        and condition.type not in TOLD_OTHERWISE
+        and old.get(condition.type) != (condition.status, condition.reason)
     ]
     if not said and (before is None or before.status.phase != after.status.phase):
         said = [phase]
@@ -83,7 +88,7 @@ class Narrator:
     console: Console
     origin: float
     clock: Callable[[], float] = time.time
-    _verdict_at: dict[str, float] = field(default_factory=dict)
+    _verdicts: dict[str, tuple[float, str, str]] = field(default_factory=dict)
 
     def say(self, who: str, text: str) -> None:
         """One line."""
@@ -94,13 +99,20 @@ class Narrator:
 
     def version(self, before: ModelVersion | None, after: ModelVersion) -> None:
         """A status that changed."""
-        name = after.metadata.name
         for line in status_lines(before, after):
-            self.say(name, line)
-        rollout = after.status.rollout
-        due = self._verdict_at.get(name, 0.0) + VERDICT_SECONDS <= self.clock()
-        if rollout is not None and rollout.verdict and rollout.message and due:
-            self._verdict_at[name] = self.clock()
+            self.say(after.metadata.name, line)
+        self._verdict(after)
+
+    def _verdict(self, version: ModelVersion) -> None:
+        """A new verdict at once, new figures under the same verdict every now and then."""
+        name, rollout = version.metadata.name, version.status.rollout
+        if rollout is None or not rollout.verdict or not rollout.message:
+            return
+        at, verdict, message = self._verdicts.get(name, (0.0, "", ""))
+        if (verdict, message) == (rollout.verdict, rollout.message):
+            return
+        if verdict != rollout.verdict or self.clock() >= at + VERDICT_SECONDS:
+            self._verdicts[name] = (self.clock(), rollout.verdict, rollout.message)
             self.say(name, f"{rollout.verdict}: {rollout.message}")
 
     def route(self, point: RoutePoint) -> None:
