@@ -44,7 +44,7 @@ POLL_SECONDS = 0.25
 FIRST_SECONDS = 600.0
 BETTER_SECONDS = 900.0
 WORSE_SECONDS = 600.0
-HOPELESS_SECONDS = 60.0
+HOPELESS_SECONDS = 120.0
 SERVES_ON_SECONDS = 15.0
 CLOSE_SECONDS = 10.0
 
@@ -225,17 +225,17 @@ async def _play(stage: Stage) -> None:
     await stage.until(
         "v2 to be promoted", lambda: stage.is_stable(BETTER), seconds=BETTER_SECONDS, unless=BETTER
     )
-    await stage.until(
-        "v4 to be rejected",
-        lambda: stage.sightings.phase(HOPELESS) in TERMINAL_PHASES,
-        seconds=HOPELESS_SECONDS,
-    )
     say("demo", "v3 is v2 with room for 128 tokens: evaluation cannot see it, clients will")
     await stage.apply(WORSE)
     await stage.until(
         "v3 to be rolled back",
         lambda: stage.sightings.phase(WORSE) in TERMINAL_PHASES | {Phase.SERVING},
         seconds=WORSE_SECONDS,
+    )
+    await stage.until(
+        "v4 to be rejected",
+        lambda: stage.sightings.phase(HOPELESS) in TERMINAL_PHASES,
+        seconds=HOPELESS_SECONDS,
     )
     say("demo", "v2 serves on")
     await asyncio.sleep(SERVES_ON_SECONDS)
