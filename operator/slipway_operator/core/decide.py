@@ -61,20 +61,21 @@ POLICIES: tuple[Policy, ...] = (
 
 # A chain of transitions that need no answer from outside is short; this only bounds a mistake.
 ROUNDS = 12
+AT_ONCE_SECONDS = 0.05
 # Level-triggered: something that serves is looked at again even when nothing is heard.
 IDLE_SECONDS = 15.0
 
 
 def decide(snapshot: Snapshot) -> Decision:
     """The fixpoint of the policies over ``snapshot``, and the events between it and the start."""
-    current = snapshot
+    current, decision = snapshot, _round(snapshot)
     for _ in range(ROUNDS):
-        decision = _round(current)
         following = fed_back(current, decision)
         if following == current:
-            break
-        current = following
-    return replace(decision, events=_events(snapshot, decision))
+            return replace(decision, events=_events(snapshot, decision))
+        current, decision = following, _round(following)
+    # not settled in itself: what was decided so far is right as far as it goes; go on at once
+    return replace(decision, events=_events(snapshot, decision), requeue_after=AT_ONCE_SECONDS)
 
 
 def fed_back(snapshot: Snapshot, decision: Decision) -> Snapshot:

@@ -231,10 +231,8 @@ class Draft:
         self.wakes.append(max(0.05, seconds))
 
 
-def elapsed(draft: VersionDraft, since: datetime | None, *, paused_seconds: float) -> timedelta:
+def elapsed(draft: VersionDraft, since: datetime, *, paused_seconds: float) -> timedelta:
     """Time on a clock that stands still while the rollout is paused."""
-    if since is None:
-        return timedelta(0)
     rollout = draft.rollout
     end = draft.now
     if rollout is not None and rollout.paused_since is not None:

@@ -47,11 +47,6 @@ def effective(model: Model, version: ModelVersion) -> Effective:
         )
 
 
-def effective_rollout(model: Model, version: ModelVersion) -> Rollout:
-    """The rollout rules that hold for ``version``."""
-    return effective(model, version).rollout
-
-
 # Editing these steers a rollout that runs; editing anything else restarts its current step.
 _STEERING = frozenset({"shadow", "max_duration", "auto_promote", "post_promotion_watch"})
 _STEERING_ANALYSIS = frozenset({"error_budget", "on_undecided"})

@@ -126,14 +126,14 @@ def rung_at(v: VersionDraft, weight: int, *, plan: tuple[int, ...]) -> None:
 def step_elapsed(v: VersionDraft) -> timedelta:
     """How long the running step has been judged."""
     rollout = v.rollout
-    assert rollout is not None
+    assert rollout is not None and rollout.step_started_at is not None
     return elapsed(v, rollout.step_started_at, paused_seconds=rollout.step_paused_seconds)
 
 
 def rollout_elapsed(v: VersionDraft) -> timedelta:
     """How long the rollout has been going on."""
     rollout = v.rollout
-    assert rollout is not None
+    assert rollout is not None and rollout.started_at is not None
     return elapsed(v, rollout.started_at, paused_seconds=rollout.paused_seconds)
 
 

@@ -535,3 +535,19 @@ def test_a_guard_without_a_judgement_has_words_of_its_own():
     result = look(on(0), Analysis(guard_tripped=True))
     assert result.ending() == "RolledBack/GuardTripped"
     assert "half" in result.status().ending.message
+
+
+def test_a_pause_keeps_a_ready_candidate_from_beginning():
+    version = a_model_version("v2").with_slot().desired("Paused")
+    result = look(version, backends=(backend_of(stable()), backend_of(version)))
+    assert result.status().rollout is None
+    assert result.weights == {"v1": 100}
+    assert result.phase() == "Paused"
+
+
+def test_a_pause_keeps_a_passed_step_from_rising():
+    passed = look(on(0), judged("Pass"), routes=unsettled(on(0), applied=6))
+    version = on(0).with_status(**dict(passed.status())).desired("Paused")
+    held = look(version, seconds=95)
+    assert held.weights == {"v2": 10, "v1": 90}
+    assert held.said("Promoted") == "False/Paused"

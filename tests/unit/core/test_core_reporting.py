@@ -8,7 +8,7 @@ from decided import decided
 
 from slipway_contracts.conditions import Condition, ConditionType, Phase, Reason
 from slipway_contracts.model_version import ModelVersionStatus
-from slipway_operator.core.decide import POLICIES
+from slipway_operator.core.decide import POLICIES, decide
 from slipway_operator.core.events import condition_events, version_events
 
 
@@ -174,3 +174,12 @@ def test_the_policies_are_a_visible_tuple_in_the_order_of_a_life():
     order = ["accept", "train", "evaluate", "deploy", "rollback", "canary", "watch", "drain"]
     assert [name for name in names if name in order] == order
     assert names[-1] == "report"
+
+
+def test_a_chain_that_is_not_over_is_gone_on_with_at_once(monkeypatch):
+    snapshot = a_snapshot(a_model(), a_model_version("v1"), backends=())
+    whole = decide(snapshot)
+    monkeypatch.setattr("slipway_operator.core.decide.ROUNDS", 1)
+    cut = decide(snapshot)
+    assert whole.requeue_after == 2
+    assert cut.requeue_after == 0.05

@@ -15,6 +15,9 @@ from slipway_operator.core.policies.promote import promote, promotion_obstacle
 from slipway_operator.core.rungs import note, passed, rollout_elapsed
 from slipway_verdicts.judge import Verdict
 
+# neither healthy nor unhealthy: Error, NoData, Continue
+_HEALTHY = {Verdict.FAIL: FALSE, Verdict.PASS: TRUE}
+
 
 def rollback(draft: Draft) -> None:
     """Judge the candidate that takes, or is about to take, traffic."""
@@ -35,13 +38,7 @@ def rollback(draft: Draft) -> None:
 
 def say(v: VersionDraft, reading: Reading) -> None:
     """The verdict in the status: a condition, the rollout's verdict, the step's summary."""
-    match reading.verdict:
-        case Verdict.FAIL:
-            status = FALSE
-        case Verdict.PASS:
-            status = TRUE
-        case Verdict.ERROR | Verdict.NO_DATA | Verdict.CONTINUE:
-            status = UNKNOWN
+    status = _HEALTHY.get(reading.verdict, UNKNOWN)
     v.condition(
         ConditionType.ANALYSIS_HEALTHY, status, reason=reading.reason, message=reading.message
     )
@@ -88,5 +85,5 @@ def _undecided(draft: Draft, v: VersionDraft, *, reason: Reason, message: str) -
         case "Promote":
             if promotion_obstacle(draft, v) is None:
                 promote(draft, v, reason=reason, message=message)
-        case "Hold":
+        case _:  # Hold
             v.condition(ConditionType.PROMOTED, FALSE, reason=reason, message=f"held: {message}")

@@ -29,7 +29,7 @@ def shadow(draft: Draft) -> None:
 
 def _judge(draft: Draft, v: VersionDraft) -> None:
     rollout = v.rollout
-    assert rollout is not None and v.specs is not None
+    assert rollout is not None and rollout.shadow_started_at is not None and v.specs is not None
     wanted = v.specs.rollout.shadow
     assert wanted is not None
     reading = read_evidence(draft, v)

@@ -95,7 +95,6 @@ def watch_until(v: VersionDraft | None) -> datetime | None:
         return None
     rollout = v.rollout
     began = rollout.step_started_at or rollout.promoted_at
-    if began is None:
-        return None
+    assert began is not None
     waited = timedelta(seconds=rollout.step_paused_seconds)
     return began + v.specs.rollout.post_promotion_watch + waited
