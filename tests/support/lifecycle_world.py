@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from builders import T0, ModelBuilder, VersionBuilder, an_artifact, url_of
 
@@ -91,9 +92,10 @@ class World:
             namespace_terminating=self.terminating,
         )
 
-    def turn(self, seconds: float = 1.0) -> Decision:
+    def turn(self, seconds: float = 1.0, *, writes: int = 99) -> Decision:
+        """One pass. ``writes``: the controller is killed after so many writes."""
         decision = decide(self.snapshot())
-        self._apply(decision)
+        self._apply(decision, writes)
         self.now += timedelta(seconds=seconds)
         return decision
 
@@ -109,29 +111,49 @@ class World:
                 return decision
         raise AssertionError(f"not within {limit} turns; phases {self.phases}")
 
-    def _apply(self, decision: Decision) -> None:
+    def _apply(self, decision: Decision, writes: int) -> None:
+        """In the order of ``reconcile``: runs, backends, route, statuses, events, finalizers."""
         self.history.append(decision)
-        self.events += decision.events
+        todo = [self._write_runs, self._write_backends, self._write_route]
+        todo += [partial(self._write_version, name=name) for name in decision.version_statuses]
+        todo += [self._write_model, self._write_events, self._write_releases]
+        for write in todo[:writes]:
+            write(decision)
+        if self.gateways and self.gateways_apply:
+            self.applied = self.revision
+
+    def _write_runs(self, decision: Decision) -> None:
         self.desired_runs = {run.name: run for run in decision.runs}
         for run in decision.runs:
             self.runs.setdefault(run.name, RunObservation(name=run.name, state=RunState.RUNNING))
             if self.instant_runs and self.runs[run.name].state is RunState.RUNNING:
                 self.finish(run.name)
+
+    def _write_backends(self, decision: Decision) -> None:
         self.backends = {backend.name: backend for backend in decision.backends}
+
+    def _write_route(self, decision: Decision) -> None:
         if decision.route is None:
             self.route = None
         elif self.route is None or decision.route.digest() != self.route.digest():
             self.revision += 1
             self.route = decision.route.model_copy(update={"revision": self.revision})
-        if self.gateways and self.gateways_apply:
-            self.applied = self.revision
-        for name, status in decision.version_statuses.items():
-            version = self.versions[name].model_copy(update={"status": status})
-            # through the wire, as a real store keeps it
-            self.versions[name] = ModelVersion.model_validate(version.wire())
+
+    def _write_version(self, decision: Decision, *, name: str) -> None:
+        update = {"status": decision.version_statuses[name]}
+        version = self.versions[name].model_copy(update=update)
+        # through the wire, as a real store keeps it
+        self.versions[name] = ModelVersion.model_validate(version.wire())
+
+    def _write_model(self, decision: Decision) -> None:
         if self.model is not None and decision.model_status is not None:
             model = self.model.model_copy(update={"status": decision.model_status})
             self.model = Model.model_validate(model.wire())
+
+    def _write_events(self, decision: Decision) -> None:
+        self.events += decision.events
+
+    def _write_releases(self, decision: Decision) -> None:
         for name in decision.release_versions:
             if self.versions[name].metadata.deletion_timestamp is not None:
                 del self.versions[name]

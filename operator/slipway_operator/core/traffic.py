@@ -187,6 +187,13 @@ def same_route(stored: ModelRoute | None, wanted: ModelRoute | None) -> bool:
     return stored.digest() == wanted.digest()
 
 
+def same_shares(stored: ModelRoute | None, wanted: ModelRoute | None) -> bool:
+    """Whether both send the same units to the same backends."""
+    if stored is None or wanted is None:
+        return False
+    return (stored.salt, stored.backends) == (wanted.salt, wanted.backends)
+
+
 def settled(draft: Draft) -> bool:
     """What the statuses ask for is stored, and every live gateway applies it (at least one)."""
     routes = draft.snapshot.routes

@@ -211,16 +211,23 @@ class Lifecycle(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.step(seconds)
 
+    @rule(writes=st.integers(0, 8), twice=st.booleans())
+    def controller_is_killed(self, writes, twice):
+        """Between any two writes; the next pass starts from what was written."""
+        for _ in range(2 if twice else 1):
+            self.step(1, writes=writes)
+        self.step(1)
+
     # one pass and what must hold
 
     def holder(self):
         held = [n for n, v in self.world.versions.items() if v.status.slot_taken_at is not None]
         return held[0] if held else None
 
-    def step(self, seconds):
+    def step(self, seconds, writes=99):
         self.world.now += timedelta(seconds=seconds)
         before = self.world.snapshot()
-        decision = self.world.turn(0)
+        decision = self.world.turn(0, writes=writes)
         self.check(before, decision)
 
     def check(self, before: Snapshot, decision: Decision):
@@ -325,7 +332,9 @@ def check_rises_are_confirmed(before: Snapshot, decision: Decision):
         if old is None or new is None or rung(new) <= rung(old):
             continue
         stable_gone = new.first and not old.first
-        if not stable_gone:
+        stored, wanted = before.routes.stored, decision.route
+        written = stored and wanted and stored.backends == wanted.backends  # killed before status
+        if not stable_gone and not written:
             assert before.routes.live_gateways
             assert before.routes.applied >= before.routes.revision
 

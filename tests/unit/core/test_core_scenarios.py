@@ -6,6 +6,8 @@ import pytest
 from builders import a_model, a_model_version, judged
 from lifecycle_world import World
 
+from slipway_operator.core.snapshot import Analysis
+
 
 def a_world(*names: str, **model) -> World:
     world = World(model=a_model().with_spec(**model).build())
@@ -48,13 +50,12 @@ def test_a_good_version_climbs_and_is_promoted_without_a_rebuild():
     assert len({(b.name, b.artifact.digest, b.serving.model_dump_json()) for b in built}) == 1
 
 
-@pytest.mark.parametrize("verdict", ["Fail"])
-def test_a_bad_version_is_rolled_back(verdict):
+def test_a_bad_version_is_rolled_back():
     world = serving(a_world(), "v1")
     world.apply(a_model_version("v2"))
     world.until(lambda w: w.weights.get("v2") == 10)
     world.turns(3)
-    world.analysis = judged(verdict, version="v2")
+    world.analysis = judged("Fail", version="v2")
     decision = world.turn()
     assert world.weights == {"v1": 100}
     assert world.phases["v2"] == "RollingBack"
@@ -62,3 +63,134 @@ def test_a_bad_version_is_rolled_back(verdict):
     world.until(lambda w: w.phases["v2"] == "RolledBack")
     assert [b.version for b in world.backends.values()] == ["v1"]
     assert world.versions["v2"].status.outcome.reason == "AnalysisFailed"
+
+
+STORY = {
+    "evaluation": {
+        "suites": [
+            {"name": "held", "kind": "heldout"},
+            {"name": "answers", "kind": "endpoint"},
+        ],
+        "gates": [
+            {"metric": "held.loss", "max": 9, "maxRelativeIncrease": 0.02},
+            {"metric": "answers.success", "min": 1.0},
+        ],
+    },
+    "rollout": {
+        "steps": [{"weight": 10, "minDuration": "20s"}, {"weight": 50, "minDuration": "20s"}],
+        "postPromotionWatch": "30s",
+    },
+}
+
+
+def test_the_story_of_the_demo():
+    """v1 first, v2 by shadow and canary, v3 rolled back on evidence, v4 never gets a pod."""
+    world = a_world(**STORY)
+    serving(world, "v1")
+    world.apply(a_model_version("v2").rollout(shadow={"minDuration": "20s", "minRequests": 20}))
+    world.until(lambda w: w.phases["v2"] == "Shadowing")
+    assert world.route.shadow.version == "v2"
+    world.analysis = Analysis(version="v2", shadow_requests=30)
+    world.until(lambda w: w.phases["v2"] == "Canary")
+    world.analysis = judged("Pass", version="v2")
+    world.until(lambda w: w.phases["v1"] == "Superseded")
+    assert world.reason("v2", "EvaluationPassed") == "EvaluationPassed"
+
+    world.apply(a_model_version("v3"))
+    world.losses["v4"] = 5.0
+    world.apply(a_model_version("v4").created(1))
+    world.until(lambda w: w.weights.get("v3") == 10)
+    world.analysis = judged("Fail", version="v3")
+    world.until(lambda w: w.phases["v3"] == "RolledBack")
+    assert world.phases["v2"] == "Serving" and world.weights == {"v2": 100}
+    assert world.phases["v4"] == "Rejected"
+    assert all(b.version != "v4" for d in world.history for b in d.backends)
+
+
+def test_10_11_quick_changes_of_mind_leave_one_candidate_at_most():
+    world = serving(a_world(), "v1")
+    for name in ("v2", "v3", "v4"):
+        world.apply(a_model_version(name).created(int(name[1])))
+    world.turns(3)
+    assert world.phases["v2"] == "Canary"
+    world.apply(a_model_version("v2").created(2).desired("Aborted"))
+    world.until(lambda w: w.phases["v3"] == "Canary")
+    assert world.phases["v2"] == "RolledBack"
+    assert world.reason("v4", "CandidateReady") == "AnotherRolloutActive"
+    listed = {frozenset(b.version for b in d.backends) for d in world.history}
+    assert max(len(versions) for versions in listed) == 2
+
+
+def test_15_a_retry_after_a_rollback_starts_over():
+    world = serving(a_world(), "v1")
+    world.apply(a_model_version("v2"))
+    world.until(lambda w: w.weights.get("v2") == 10)
+    world.analysis = judged("Fail", version="v2")
+    world.until(lambda w: w.phases["v2"] == "RolledBack")
+    world.analysis = judged("Pass", version="v2")
+    world.apply(a_model_version("v2").retry("once-more"))
+    world.until(lambda w: w.phases["v1"] == "Superseded")
+    status = world.versions["v2"].status
+    assert status.attempt_number == 2 and len(status.history) == 1
+    makers = {run.name for d in world.history for run in d.runs if run.version == "v2"}
+    assert len(makers) == 1  # the artifact was made once
+
+
+def test_14_an_abort_leaves_stable_at_its_floor_at_least():
+    world = a_world(serving={"replicas": {"min": 2, "max": 6}})
+    world = serving(world, "v1")
+    world.replicas["v1"] = 5
+    world.apply(a_model_version("v2"))
+    world.until(lambda w: w.weights.get("v2") == 10)
+    world.apply(a_model_version("v2").desired("Aborted"))
+    world.turns(5)
+    wanted = [b.replicas for d in world.history for b in d.backends if b.version == "v1"]
+    assert min(wanted) == 2
+    bounded = [b.replicas for d in world.history for b in d.backends if b.version == "v2"]
+    assert max(bounded) <= 6
+
+
+@pytest.mark.parametrize("writes", range(9))
+def test_18_killed_after_any_write_the_end_is_the_same(writes):
+    world = serving(a_world(), "v1")
+    world.apply(a_model_version("v2"))
+    world.analysis = judged("Pass", version="v2")
+    for _ in range(1200):
+        world.turn(0.5, writes=writes)  # killed in every pass, then once to the end
+        world.turn(0.5)
+        if world.phases["v1"] == "Superseded":
+            break
+    assert world.phases == {"v1": "Superseded", "v2": "Serving"}
+    assert world.weights == {"v2": 100}
+    names = {b.name for d in world.history for b in d.backends}
+    assert len(names) == 2
+    assert len({run.name for d in world.history for run in d.runs}) == 2
+
+
+def test_undo_and_back_to_rollouts():
+    world = serving(a_world(rollout={"postPromotionWatch": "5s"}), "v1")
+    world.apply(a_model_version("v2"))
+    world.analysis = judged("Pass", version="v2")
+    world.until(lambda w: w.phases["v1"] == "Superseded")
+    world.analysis = None
+    world.apply_model(a_model().pinned("v1"))
+    world.until(lambda w: w.phases["v2"] == "Superseded")
+    assert world.weights == {"v1": 100}
+    world.apply(a_model_version("v3").created(9))
+    world.turns(3)
+    assert world.reason("v3", "CandidateReady") == "Pinned"
+    world.apply_model(a_model())
+    world.until(lambda w: w.phases["v3"] == "Canary")
+
+
+def test_28c_without_evidence_and_gateways_nothing_moves_and_then_it_goes_on():
+    world = serving(a_world(), "v1")
+    world.apply(a_model_version("v2"))
+    world.until(lambda w: w.weights.get("v2") == 10)
+    world.gateways = 0
+    world.turns(90)
+    assert world.weights == {"v2": 10, "v1": 90}
+    assert world.reason("v2", "TrafficApplied") == "GatewayUnavailable"
+    world.gateways = 2
+    world.analysis = judged("Pass", version="v2")
+    world.until(lambda w: w.weights.get("v2") == 50)

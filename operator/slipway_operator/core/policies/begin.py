@@ -13,9 +13,9 @@ from slipway_operator.core.policies.promote import (
     await_approval,
     granted,
     promote,
-    promotion_obstacle,
     supersede,
 )
+from slipway_operator.core.policies.rise import rise
 from slipway_operator.core.rungs import begin_rollout
 from slipway_operator.core.traffic import yielding
 
@@ -58,13 +58,15 @@ def _direct_strategy(draft: Draft, v: VersionDraft) -> None:
 
 
 def _directly(draft: Draft, v: VersionDraft, *, reason: Reason, watch: bool) -> None:
-    obstacle = promotion_obstacle(draft, v)
+    stable = draft.roles.stable
+
+    def change() -> None:
+        begin_rollout(draft, v)
+        v.set_rollout(plan=())
+        promote(draft, v, reason=reason, message="promoted without a canary, as asked")
+        if not watch:
+            supersede(stable, v)
+
+    obstacle = rise(draft, v, weight=100, change=change)
     if obstacle is not None:
         v.condition(ConditionType.PROMOTED, FALSE, reason=obstacle[0], message=obstacle[1])
-        return
-    stable = draft.roles.stable
-    begin_rollout(draft, v)
-    v.set_rollout(plan=())
-    promote(draft, v, reason=reason, message="promoted without a canary, as asked")
-    if not watch:
-        supersede(stable, v)

@@ -6,6 +6,8 @@ replicas or gateways are waited for. A bad verdict has been acted on before this
 
 from __future__ import annotations
 
+from functools import partial
+
 from slipway_contracts.conditions import ConditionType, Reason
 from slipway_contracts.rollout import Step
 from slipway_operator.core.draft import FALSE, Draft, VersionDraft
@@ -15,9 +17,8 @@ from slipway_operator.core.policies.promote import (
     await_approval,
     granted,
     promote,
-    promotion_obstacle,
-    rise_obstacle,
 )
+from slipway_operator.core.policies.rise import Obstacle, rise
 from slipway_operator.core.rungs import (
     PASSED,
     begin,
@@ -125,23 +126,21 @@ def _next(draft: Draft, v: VersionDraft) -> None:
     if _step(v, following).approval and not granted(draft, v):
         await_approval(v, f"the step to {weight} %")
         return
-    obstacle = rise_obstacle(draft, v, weight=weight)
-    if obstacle is None:
+    message = f"step {following + 1} of {len(rollout.plan)}: {weight} %"
+
+    def change() -> None:
         enter(draft, v, following)
-        message = f"step {following + 1} of {len(rollout.plan)}: {weight} %"
         v.condition(ConditionType.PROMOTED, FALSE, reason=Reason.IN_PROGRESS, message=message)
-    else:
-        _held(v, obstacle)
+
+    _held(v, rise(draft, v, weight=weight, change=change))
 
 
 def _rise_to_top(draft: Draft, v: VersionDraft, *, reason: Reason, message: str) -> None:
-    obstacle = promotion_obstacle(draft, v)
-    if obstacle is None:
-        promote(draft, v, reason=reason, message=message)
-    else:
-        _held(v, obstacle)
+    change = partial(promote, draft, v, reason=reason, message=message)
+    _held(v, rise(draft, v, weight=100, change=change))
 
 
-def _held(v: VersionDraft, obstacle: tuple[Reason, str]) -> None:
-    reason, message = obstacle
-    v.condition(ConditionType.PROMOTED, FALSE, reason=reason, message=f"held: {message}")
+def _held(v: VersionDraft, obstacle: Obstacle | None) -> None:
+    if obstacle is not None:
+        reason, message = obstacle
+        v.condition(ConditionType.PROMOTED, FALSE, reason=reason, message=f"held: {message}")

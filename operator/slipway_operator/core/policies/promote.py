@@ -1,37 +1,13 @@
 """Promotion: the candidate becomes stable by one write of its own status. No pod is rebuilt.
 
-Also what every rise of a weight needs first: a ready backend with enough replicas, gateways that
-apply the previous write, no pause.
+Also the approvals that may have to come before it.
 """
 
 from __future__ import annotations
 
 from slipway_contracts.conditions import ConditionType, Phase, Reason, find_condition
-from slipway_operator.core.capacity import ready_replicas, replicas_for
 from slipway_operator.core.draft import FALSE, TRUE, Draft, VersionDraft
 from slipway_operator.core.rungs import enter
-from slipway_operator.core.traffic import settled
-
-
-def rise_obstacle(draft: Draft, v: VersionDraft, *, weight: int) -> tuple[Reason, str] | None:
-    """Why the weight may not rise to ``weight`` now; None when it may."""
-    if v.spec.desired_state == "Paused":
-        return Reason.PAUSED, "set spec.desiredState: Active to go on"
-    if not v.ready:
-        return Reason.BACKEND_LOST, "the backend does not answer"
-    if not draft.gateways:
-        return Reason.GATEWAY_UNAVAILABLE, "no gateway is alive; start one"
-    if not settled(draft):
-        return Reason.ROUTES_PENDING, "a gateway has not applied the last routes yet"
-    needed = replicas_for(v, weight, fleet=ready_replicas(draft.roles.stable))
-    if ready_replicas(v) < needed:
-        return Reason.STARTING, f"{ready_replicas(v)} of {needed} replicas are ready"
-    return None
-
-
-def promotion_obstacle(draft: Draft, v: VersionDraft) -> tuple[Reason, str] | None:
-    """Why it may not be promoted now; None when it may."""
-    return rise_obstacle(draft, v, weight=100)
 
 
 def granted(draft: Draft, v: VersionDraft) -> bool:

@@ -7,11 +7,13 @@ before anything that could raise a weight.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from slipway_contracts.conditions import ConditionType, Phase, Reason
 from slipway_operator.core.draft import FALSE, TRUE, UNKNOWN, Draft, VersionDraft
 from slipway_operator.core.evidence import Reading, read_evidence
-from slipway_operator.core.policies.promote import promote, promotion_obstacle
+from slipway_operator.core.policies.promote import promote
+from slipway_operator.core.policies.rise import rise
 from slipway_operator.core.rungs import note, passed, rollout_elapsed
 from slipway_verdicts.judge import Verdict
 
@@ -83,7 +85,7 @@ def _undecided(draft: Draft, v: VersionDraft, *, reason: Reason, message: str) -
         case "Abort":
             v.leave(Phase.ROLLED_BACK, reason, message=message)
         case "Promote":
-            if promotion_obstacle(draft, v) is None:
-                promote(draft, v, reason=reason, message=message)
+            change = partial(promote, draft, v, reason=reason, message=message)
+            rise(draft, v, weight=100, change=change)
         case _:  # Hold
             v.condition(ConditionType.PROMOTED, FALSE, reason=reason, message=f"held: {message}")
