@@ -15,7 +15,8 @@ from slipway_contracts.base import LongText, Name, ShortText, Spec, Uri
 class Suite(Spec):
     """``heldout`` scores the artifact offline; ``endpoint`` sends requests to the served candidate.
 
-    heldout metrics: ``loss`` (nats a token), ``perplexity``. endpoint metrics: ``success``,
+    heldout metrics: ``loss`` (nats a token), ``perplexity``, ``bits_per_byte`` (the one that can be
+    compared between tokenizers). endpoint metrics: ``success``,
     ``non_empty``, ``prefix_agreement`` (fractions), ``latency_p95_ms``.
     """
 
