@@ -551,3 +551,17 @@ def test_a_pause_keeps_a_passed_step_from_rising():
     held = look(version, seconds=95)
     assert held.weights == {"v2": 10, "v1": 90}
     assert held.said("Promoted") == "False/Paused"
+
+
+def test_a_rise_waits_for_a_route_that_was_never_stored():
+    result = look(on(0), judged("Pass"), routes=routes_of(None))
+    assert result.weights == {"v2": 10, "v1": 90}
+    assert result.said("Promoted") == "False/RoutesPending"
+
+
+def test_18_a_rise_that_was_written_but_not_remembered_is_completed():
+    ahead = look(on(0), judged("Pass")).decision.route
+    result = look(on(0), judged("Pass"), routes=routes_of(ahead, applied=6))
+    assert result.weights == {"v2": 50, "v1": 50}
+    assert result.status().rollout.step == 1
+    assert result.status().rollout.step_started_at is None

@@ -9,8 +9,14 @@ from lifecycle_world import World
 from slipway_operator.core.snapshot import Analysis
 
 
+RULES = {
+    "steps": [{"weight": 10, "minDuration": "5s"}, {"weight": 50, "minDuration": "5s"}],
+    "postPromotionWatch": "10s",
+}
+
+
 def a_world(*names: str, **model) -> World:
-    world = World(model=a_model().with_spec(**model).build())
+    world = World(model=a_model().rollout(**RULES).with_spec(**model).build())
     for name in names:
         world.apply(a_model_version(name))
     return world
@@ -36,7 +42,7 @@ def test_a_good_version_climbs_and_is_promoted_without_a_rebuild():
     world.apply(a_model_version("v2"))
     world.analysis = judged("Pass", version="v2")
     weights = []
-    world.until(lambda w: weights.append(w.weights) or w.phases["v1"] == "Superseded", limit=900)
+    world.until(lambda w: weights.append(w.weights) or w.phases["v1"] == "Superseded")
     assert [w for i, w in enumerate(weights) if i == 0 or w != weights[i - 1]] == [
         {"v1": 100},
         {"v2": 10, "v1": 90},
@@ -155,7 +161,7 @@ def test_18_killed_after_any_write_the_end_is_the_same(writes):
     world = serving(a_world(), "v1")
     world.apply(a_model_version("v2"))
     world.analysis = judged("Pass", version="v2")
-    for _ in range(1200):
+    for _ in range(100):
         world.turn(0.5, writes=writes)  # killed in every pass, then once to the end
         world.turn(0.5)
         if world.phases["v1"] == "Superseded":
@@ -168,18 +174,18 @@ def test_18_killed_after_any_write_the_end_is_the_same(writes):
 
 
 def test_undo_and_back_to_rollouts():
-    world = serving(a_world(rollout={"postPromotionWatch": "5s"}), "v1")
+    world = serving(a_world(), "v1")
     world.apply(a_model_version("v2"))
     world.analysis = judged("Pass", version="v2")
     world.until(lambda w: w.phases["v1"] == "Superseded")
     world.analysis = None
-    world.apply_model(a_model().pinned("v1"))
+    world.apply_model(a_model().rollout(**RULES).pinned("v1"))
     world.until(lambda w: w.phases["v2"] == "Superseded")
     assert world.weights == {"v1": 100}
     world.apply(a_model_version("v3").created(9))
     world.turns(3)
     assert world.reason("v3", "CandidateReady") == "Pinned"
-    world.apply_model(a_model())
+    world.apply_model(a_model().rollout(**RULES))
     world.until(lambda w: w.phases["v3"] == "Canary")
 
 
