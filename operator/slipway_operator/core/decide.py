@@ -34,7 +34,7 @@ from slipway_operator.core.policies.split import split
 from slipway_operator.core.policies.train import train
 from slipway_operator.core.policies.watch import watch
 from slipway_operator.core.snapshot import Snapshot
-from slipway_operator.core.traffic import route_for
+from slipway_operator.core.traffic import route_for, settled
 
 Policy = Callable[[Draft], None]
 
@@ -142,13 +142,15 @@ def _released(draft: Draft, v: VersionDraft) -> bool:
 
 
 def _requeue(draft: Draft) -> float | None:
-    """The soonest wish; else now and then while something serves, or is still to be seen gone."""
-    unsettled = [v for v in draft if v.promoted and not v.over and not v.ready]
-    if unsettled or (_ends(draft.model) and draft.snapshot.backends):
+    """The soonest wish; now and then while something serves; None when only a person can go on."""
+    lost = any(v.promoted and not v.over and not v.ready for v in draft)
+    if lost or (_ends(draft.model) and draft.snapshot.backends):
         draft.wake_in(2)
-    if draft.wakes:
-        return min(draft.wakes)
-    return IDLE_SECONDS if draft.roles.stable is not None else None
+    if draft.gateways and draft.model is not None and not settled(draft):
+        draft.wake_in(1)
+    if draft.roles.stable is not None:
+        draft.wake_in(IDLE_SECONDS)
+    return min(draft.wakes, default=None)
 
 
 def _events(snapshot: Snapshot, decision: Decision) -> tuple[EventRecord, ...]:

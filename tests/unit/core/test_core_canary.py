@@ -16,6 +16,7 @@ from builders import (
     unreadable,
 )
 from decided import decided
+from pydantic import ValidationError
 
 from slipway_contracts.conditions import Reason
 from slipway_contracts.rollout import Rollout
@@ -565,3 +566,9 @@ def test_18_a_rise_that_was_written_but_not_remembered_is_completed():
     assert result.weights == {"v2": 50, "v1": 50}
     assert result.status().rollout.step == 1
     assert result.status().rollout.step_started_at is None
+
+
+@pytest.mark.parametrize("weight", [0, 100])
+def test_24_a_step_of_nothing_or_of_everything_is_refused(weight):
+    with pytest.raises(ValidationError):
+        Rollout.model_validate({"steps": [{"weight": weight}]})

@@ -140,6 +140,7 @@ def test_a_serving_version_whose_checks_fail_keeps_its_traffic():
 
 REQUEUES = [
     pytest.param((stable(),), 15.0, id="serving-is-looked-at-now-and-then"),
+    pytest.param((stable(), a_model_version("v2").with_slot()), 1, id="a-backend-that-starts"),
     pytest.param((stable(), canary()), 1, id="a-rollout-every-second"),
     pytest.param((stable(), canary().leaving()), 0.25, id="a-rollback-is-quick"),
     pytest.param((a_model_version("v1").trained(),), 2, id="a-run"),
@@ -183,3 +184,9 @@ def test_a_chain_that_is_not_over_is_gone_on_with_at_once(monkeypatch):
     cut = decide(snapshot)
     assert whole.requeue_after == 2
     assert cut.requeue_after == 0.05
+
+
+def test_routes_that_are_not_applied_yet_are_looked_at_again_soon():
+    whole = a_snapshot(a_model(), stable())
+    pending = routes_of(whole.routes.stored, applied=6)
+    assert decided(a_snapshot(a_model(), stable(), routes=pending)).decision.requeue_after == 1

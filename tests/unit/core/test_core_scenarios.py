@@ -8,7 +8,6 @@ from lifecycle_world import World
 
 from slipway_operator.core.snapshot import Analysis
 
-
 RULES = {
     "steps": [{"weight": 10, "minDuration": "5s"}, {"weight": 50, "minDuration": "5s"}],
     "postPromotionWatch": "10s",

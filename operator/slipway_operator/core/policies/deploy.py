@@ -16,6 +16,7 @@ def deploy(draft: Draft) -> None:
     v = draft.roles.candidate
     if v is None or not v.live:
         return
+    draft.wake_in(1)
     seen = v.seen
     state = seen.state if seen is not None else None
     if state is not BackendState.NO_CAPACITY:
