@@ -46,6 +46,7 @@ def _replicas(draft: Draft, v: VersionDraft) -> int:
     roles = draft.roles
     if v is roles.candidate and v.live:
         return replicas_for(v, next_weight(v), fleet=ready_replicas(roles.stable))
-    if v is roles.stable and roles.candidate is not None:
+    compared = v is roles.stable and roles.candidate is not None
+    if compared or (v is roles.previous and v.live):
         return replicas_for(v, 100, fleet=ready_replicas(v))
     return v.serving.replicas.min

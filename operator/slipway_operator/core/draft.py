@@ -146,6 +146,7 @@ class VersionDraft:
         self.set(ending=Outcome(phase=phase, reason=reason, message=message, at=self.now))
         if self.rollout is not None:
             self.set_rollout(decided_by=reason, decided_at=self.now, message=message)
+            self.condition(ConditionType.PROMOTED, FALSE, reason=reason, message=message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

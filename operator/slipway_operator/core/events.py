@@ -22,6 +22,7 @@ Kind = Literal["Model", "ModelVersion"]
 
 # Display only, or said by another event.
 _SILENT = frozenset({ConditionType.TRAFFIC_APPLIED, ConditionType.ARTIFACT_VERIFIED})
+_QUIET = frozenset({Reason.NO_DATA, Reason.ANALYSIS_RUNNING, Reason.NOT_SERVING})
 _ALARMING = frozenset(
     {
         Reason.INVALID,
@@ -51,11 +52,14 @@ def version_events(
         events.append(_event("ModelVersion", name, Reason.RETRIED, message=message))
     elif after.attempt_number == before.attempt_number:
         events += _steps(name, before, after)
-    events += condition_events(
+    ends = _ends(name, before, after)
+    said = {event.reason for event in ends}
+    changed = condition_events(
         "ModelVersion", name, before=before.conditions, after=after.conditions
     )
-    events += _ends(name, before, after)
-    return events
+    # an end says its reason once, with the whole message
+    events += [event for event in changed if event.reason not in said | _QUIET]
+    return events + ends
 
 
 def condition_events(
@@ -82,12 +86,11 @@ def _steps(name: str, before: ModelVersionStatus, after: ModelVersionStatus) -> 
 
 
 def _ends(name: str, before: ModelVersionStatus, after: ModelVersionStatus) -> list[EventRecord]:
-    events = []
-    if after.ending is not None and before.ending is None:
-        events.append(_end(name, after.ending, said="ends as"))
     if after.outcome is not None and before.outcome is None:
-        events.append(_end(name, after.outcome, said="is"))
-    return events
+        return [_end(name, after.outcome, said="is")]
+    if after.ending is not None and before.ending is None:
+        return [_end(name, after.ending, said="ends as")]
+    return []
 
 
 def _end(name: str, outcome: Outcome, *, said: str) -> EventRecord:

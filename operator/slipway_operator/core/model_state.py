@@ -6,6 +6,7 @@ from slipway_contracts.conditions import (
     Condition,
     ConditionStatus,
     ConditionType,
+    Phase,
     Reason,
     find_condition,
     set_condition,
@@ -43,7 +44,7 @@ def model_status(draft: Draft, model: Model, route: ModelRoute | None) -> ModelS
         }
     )
     conditions = status.conditions
-    for kind, (value, reason, message) in _conditions(draft, route).items():
+    for kind, (value, reason, message) in _conditions(draft, model, route=route).items():
         conditions = set_condition(
             conditions,
             Condition(
@@ -65,14 +66,16 @@ def _name(v: VersionDraft | None) -> str | None:
     return v.name if v is not None else None
 
 
-def _conditions(draft: Draft, route: ModelRoute | None) -> dict[ConditionType, _Said]:
+def _conditions(
+    draft: Draft, model: Model, *, route: ModelRoute | None
+) -> dict[ConditionType, _Said]:
     reason, message = traffic_reason(draft, route)
     applied = TRUE if reason is Reason.ROUTES_APPLIED else FALSE
     return {
         ConditionType.READY: _ready(draft, route),
         ConditionType.TRAFFIC_APPLIED: (applied, reason, message),
         ConditionType.DEGRADED: _copied(draft.roles.stable, ConditionType.DEGRADED),
-        ConditionType.STALLED: _copied(draft.roles.candidate, ConditionType.STALLED),
+        ConditionType.STALLED: _stalled(draft, model),
     }
 
 
@@ -90,6 +93,29 @@ def _ready(draft: Draft, route: ModelRoute | None) -> _Said:
             "no backend answers; the platform starts it again, read its log",
         )
     return FALSE, Reason.NOT_SERVING, "no version serves yet; apply a ModelVersion"
+
+
+def _stalled(draft: Draft, model: Model) -> _Said:
+    """The candidate is stuck, or the Model asks for a version that cannot be had."""
+    wanted = model.spec.pinned_version
+    problem = _cannot_serve(draft, wanted) if wanted else ""
+    if problem:
+        return TRUE, Reason.PINNED, f"spec.pinnedVersion: {problem}, or clear the pin"
+    problems = [_cannot_serve(draft, share.version) for share in model.spec.traffic]
+    if any(problems):
+        said = "; ".join(problem for problem in problems if problem)
+        return TRUE, Reason.FIXED_TRAFFIC, f"spec.traffic: {said}, or name another"
+    return _copied(draft.roles.candidate, ConditionType.STALLED)
+
+
+def _cannot_serve(draft: Draft, name: str) -> str:
+    v = draft.versions.get(name)
+    if v is None:
+        return f"{name} does not exist; apply it"
+    outcome = v.status.outcome
+    if outcome is None or outcome.phase is Phase.SUPERSEDED:
+        return ""
+    return f"{name} is {outcome.phase}; set its spec.retry.id"
 
 
 def _copied(v: VersionDraft | None, kind: ConditionType) -> _Said:

@@ -190,3 +190,47 @@ def test_routes_that_are_not_applied_yet_are_looked_at_again_soon():
     whole = a_snapshot(a_model(), stable())
     pending = routes_of(whole.routes.stored, applied=6)
     assert decided(a_snapshot(a_model(), stable(), routes=pending)).decision.requeue_after == 1
+
+
+ROLLED_BACK = canary().ended(Phase.ROLLED_BACK, Reason.ABORTED)
+WISHES = [
+    pytest.param(a_model().pinned("v9"), (), "True/Pinned", "does not exist", id="pin-missing"),
+    pytest.param(a_model().pinned("v2"), (ROLLED_BACK,), "True/Pinned", "retry", id="pin-over"),
+    pytest.param(a_model().pinned("v1"), (), "False/Healthy", "", id="pin-serves"),
+    pytest.param(
+        a_model().split(v1=50, v9=50), (), "True/FixedTraffic", "v9 does not", id="split-missing"
+    ),
+    pytest.param(a_model().split(v1=100), (), "False/Healthy", "", id="split-serves"),
+    pytest.param(
+        a_model().pinned("v2"),
+        (canary().ended(Phase.SUPERSEDED, Reason.SUPERSEDED).desired("Retired"),),
+        "False/Healthy",
+        "",
+        id="pin-superseded",
+    ),
+]
+
+
+@pytest.mark.parametrize(("model", "versions", "said", "words"), WISHES)
+def test_a_model_that_asks_for_what_cannot_be_had_says_so(model, versions, said, words):
+    result = decided(a_snapshot(model, stable(), *versions, backends=(backend_of(stable()),)))
+    assert result.model_said("Stalled") == said
+    found = [c for c in result.decision.model_status.conditions if c.type == "Stalled"]
+    assert words in found[0].message
+
+
+def test_an_end_is_told_once_and_what_is_over_is_not_ready():
+    version = canary().with_rollout(drain_started_at=at(-1)).leaving()
+    version = version.saying(ConditionType.CANDIDATE_READY, "True", Reason.BACKEND_READY)
+    result = decided(a_snapshot(a_model(), stable(), version))
+    assert result.said("CandidateReady") == "False/NotServing"
+    ends = [e for e in result.decision.events if e.name == "v2"]
+    assert [e.message for e in ends if e.reason is not Reason.ACCEPTED] == ["is RolledBack: "]
+
+
+def test_the_old_version_keeps_its_size_while_it_may_be_needed_again():
+    old = a_model_version("v1").serving(replicas={"min": 1, "max": 8}).serving_since()
+    new = a_model_version("v2").watched()
+    backends = (backend_of(old, replicas=5), backend_of(new))
+    result = decided(a_snapshot(a_model(), old, new, backends=backends))
+    assert {b.version: b.replicas for b in result.decision.backends}["v1"] == 5

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from slipway_contracts.conditions import ConditionType
+from slipway_contracts.conditions import ConditionType, Reason
 from slipway_contracts.model_version import Outcome
 from slipway_contracts.route import HEARTBEAT_EXPIRY_SECONDS
-from slipway_operator.core.draft import Draft, VersionDraft
+from slipway_operator.core.draft import FALSE, Draft, VersionDraft
 from slipway_operator.core.traffic import settled, yielding
 
 # A deletion waits for a gateway that does not confirm no longer than this beyond drainSeconds.
@@ -45,6 +45,10 @@ def _leave(draft: Draft, v: VersionDraft, ending: Outcome) -> None:
 
 def _end(v: VersionDraft, ending: Outcome) -> None:
     v.set(outcome=ending.model_copy(update={"at": v.now}), capacity_wait_since=None)
+    if v.is_true(ConditionType.CANDIDATE_READY):
+        said = "the version is over and its backend gone"
+        kind = ConditionType.CANDIDATE_READY
+        v.condition(kind, FALSE, reason=Reason.NOT_SERVING, message=said)
     # what is over is not stalled and not paused: its outcome says it all
     over = {ConditionType.STALLED, ConditionType.PAUSED}
     v.set(conditions=tuple(c for c in v.status.conditions if c.type not in over))
