@@ -66,6 +66,8 @@ def _losses(model: Any, blocks: Any) -> list[float]:
     import torch
 
     found: list[float] = []
+    if len(blocks) == 0:  # torch splits nothing into one part without rows
+        return found
     with torch.inference_mode(), naming_the_remedy("scoring"):
         for batch in blocks.split(max(1, _PASS_TOKENS // max(1, blocks.shape[-1]))):
             ids = batch.to(model.device)

@@ -203,7 +203,7 @@ def test_gradient_accumulation_and_schedulers(tmp_path):
         ({"data": {"sources": ["bundled:devil"], "blockSize": 4096}}, "context is 128"),
         (
             {
-                "data": {"sources": ["bundled:devil"], "blockSize": 128, "maxCharacters": 1000},
+                "data": {"sources": ["bundled:devil"], "evalFraction": 0.9, "maxCharacters": 1000},
                 "tokenizer": {"vocabSize": 5000},
             },
             "less than one block",
