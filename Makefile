@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DISTRIBUTIONS := libs/contracts libs/verdicts libs/store operator services/gateway services/engine services/cli training-jobs
-SOURCES := $(DISTRIBUTIONS) tests
+SOURCES := $(DISTRIBUTIONS) tests benchmarks scripts
 PACKAGES := libs/contracts/slipway_contracts libs/verdicts/slipway_verdicts libs/store/slipway_store operator/slipway_operator services/gateway/slipway_gateway services/engine/slipway_engine services/cli/slipway_cli training-jobs/slipway_training
 # Compiling torch, Ray and vLLM anew in every process would cost minutes.
 unexport PYTHONDONTWRITEBYTECODE
