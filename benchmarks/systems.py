@@ -68,11 +68,10 @@ def free_port() -> int:
 
 
 def engine(core: int | None) -> System:
-    """The fake engine: 1 KB answers, streams of 100 chunks that come one by one."""
+    """The fake engine: 1 KB answers, streams of 100 chunks."""
     port = free_port()
     script = str(ROOT / "tests" / "support" / "fake_engine.py")
     options = ["--port", str(port), "--chunks", "100", "--answer-bytes", "500"]
-    options += ["--chunk-delay", "0.001"]
     system = System("engine", [sys.executable, script, *options], port=port, core=core)
     system.wait_ready("/health")
     return system

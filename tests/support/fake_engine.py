@@ -2,7 +2,7 @@
 
 Behaviour comes from ``EngineScript`` (process: command line or ``POST /control``) and, for one
 request, from words in the prompt: ``!error500``, ``!text500``, ``!error400``, ``!badjson``,
-``!empty``, ``!length``, ``!hang``, ``!die``, ``!die-mid-event``, ``!no-end``, ``!slow``,
+``!empty``, ``!length``, ``!hang``, ``!die``, ``!die-mid-event``, ``!no-end``, ``!paced``,
 ``!in-band-error``. It remembers what it was sent (``GET /calls``) and which requests its clients
 left (``GET /aborted``), so that a test can see what reached it.
 
@@ -196,7 +196,7 @@ class FakeEngine:
         await response.prepare(request)
         words, reason = self._words(fields, prompt)
         die_after = 2 if "!die" in prompt else self.script.die_after
-        delay = 0.2 if "!slow" in prompt else self.script.chunk_delay
+        delay = 0.001 if "!paced" in prompt else self.script.chunk_delay
         for index, word in enumerate(words):
             if die_after is not None and index >= die_after:
                 if "!die-mid-event" in prompt:

@@ -15,7 +15,7 @@ from typing import Any
 
 import aiohttp
 
-DEADLINE = 30.0
+DEADLINE = 120.0
 
 
 def free_port() -> int:

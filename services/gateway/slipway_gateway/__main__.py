@@ -67,6 +67,7 @@ async def serve(gateway: Gateway, settings: Settings, sock: socket.socket) -> No
         # Who forwards is not trusted with addresses (hotpath.admission).
         proxy_headers=False,
         backlog=BACKLOG,
+        timeout_keep_alive=settings.keep_alive,
         timeout_graceful_shutdown=int(settings.shutdown_grace) + 1,
     )
     server = _Server(config)

@@ -76,7 +76,7 @@ class Gateway:
         self.log.on_attempt += [self.metrics.observe, self._watch]
         self.deadlines = Deadlines()
         self._dialects = _dialects(settings)
-        self._fastapi: FastAPI = make_fastapi(self)
+        self.fastapi: FastAPI = make_fastapi(self)
         self._hot: HotPath | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -90,7 +90,7 @@ class Gateway:
         elif scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
-        await self._fastapi(scope, receive, send)
+        await self.fastapi(scope, receive, send)
 
     async def start(self) -> None:
         """Open the session and begin the background work; waits for nobody."""

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     header_count_limit: int = Field(default=100, ge=10)
     header_timeout: Seconds = Field(default=10, description="for the whole request head")
     body_timeout: Seconds = Field(default=30, description="for the whole request body")
+    keep_alive: int = Field(
+        default=75, ge=1, description="idle connections stay open; above the balancer's own time"
+    )
     client_timeout: Seconds = Field(default=60, description="a client that stops reading is cut")
 
     connect_timeout: Seconds = 2

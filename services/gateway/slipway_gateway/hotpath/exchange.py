@@ -44,6 +44,7 @@ from slipway_gateway.tenants.keys import Caller
 logger = logging.getLogger(__name__)
 
 NO_VERSION = "-"
+BODY = "http.response.body"
 CLIENT_GONE = 499
 _JSON = (b"content-type", b"application/json")
 
@@ -260,25 +261,27 @@ class Exchange:
 
     async def _relay_stream(self, subject: Subject, record: Record, answer: Answer) -> None:
         sniffer = StreamSniffer()
-        seen = sniffer.seen
         idle = self._hot.settings.idle_timeout
         await self._start(answer.status, answer.headers())
         try:
             while chunk := await answer.chunk():
-                if out := sniffer.feed(chunk, time.monotonic()):
-                    if seen.first_content is not None:
+                now = time.monotonic()
+                if out := sniffer.feed(chunk, now):
+                    if sniffer.seen.first_content is not None:
                         self._overdue_at = float("inf")
-                    await self._push(out)
-                # After the client took it: its slowness is not the backend's.
+                    # Until the client has taken it: its slowness is not the backend's.
+                    self._sending_since = now
+                    await self._send({"type": BODY, "body": out, "more_body": True})
+                    self._sending_since = None
                 self._deadline = time.monotonic() + idle
-            if not seen.whole and not sniffer.blind:
+            rest = sniffer.rest(time.monotonic())
+            if not sniffer.seen.whole and not sniffer.blind:
                 raise BackendBroken("the backend's stream ended before its answer did")
         except (BackendError, asyncio.CancelledError) as error:
-            self._broken_stream(record, answer, seen, error)
+            self._broken_stream(record, answer, sniffer.seen, error)
             raise
-        rest = sniffer.rest(time.monotonic())
-        events = judge(subject.ask, answer.status, seen, broken=False)
-        record.close(answer.status, events, seen)
+        events = judge(subject.ask, answer.status, sniffer.seen, broken=False)
+        record.close(answer.status, events, sniffer.seen)
         await self._finish(rest)
 
     def _broken_stream(
@@ -335,15 +338,10 @@ class Exchange:
         self.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def _push(self, data: bytes) -> None:
-        self._sending_since = time.monotonic()
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
-        self._sending_since = None
-
     async def _finish(self, data: bytes) -> None:
         self._over = True
         self._hot.deadlines.remove(self)
-        await self._send({"type": "http.response.body", "body": data, "more_body": False})
+        await self._send({"type": BODY, "body": data, "more_body": False})
 
     def _upstream_headers(self) -> dict[str, str]:
         headers = {

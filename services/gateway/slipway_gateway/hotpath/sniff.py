@@ -15,6 +15,7 @@ from slipway_gateway.outcome import Observed
 
 # An event longer than this is passed on unread.
 EVENT_LIMIT = 1024 * 1024
+_TEXTS = frozenset({"content", "reasoning_content", "reasoning", "refusal"})
 
 
 class StreamSniffer:
@@ -122,14 +123,14 @@ def _read_choice(seen: Observed, choice: dict[str, Any], part: str) -> None:
         seen.finish_reason = reason
     message = choice.get(part)
     if isinstance(message, dict):
-        for name in ("reasoning_content", "reasoning", "content", "refusal"):
-            _add(seen, message.get(name))
-        seen.tool_calls = seen.tool_calls or bool(message.get("tool_calls"))
-    _add(seen, choice.get("text"))
-
-
-def _add(seen: Observed, text: object) -> None:
-    if isinstance(text, str) and text:
+        for name, value in message.items():
+            if name in _TEXTS:
+                if value and isinstance(value, str):
+                    seen.text.append(value)
+            elif name == "tool_calls" and value:
+                seen.tool_calls = True
+    text = choice.get("text")
+    if text and isinstance(text, str):
         seen.text.append(text)
 
 

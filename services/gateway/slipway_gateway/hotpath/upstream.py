@@ -15,6 +15,9 @@ from yarl import URL
 
 from slipway_gateway.errors import BackendBroken, BackendError, BackendUnreachable
 
+# Below the 5 s after which many servers (uvicorn's default) close an idle connection: the one who
+# closes first never sends a request into a connection that is being closed.
+KEEPALIVE_SECONDS = 4.0
 _HOP = frozenset(
     {
         "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
@@ -86,7 +89,9 @@ class Upstream:
         self._limit = answer_limit
         self._urls: dict[tuple[str, str], URL] = {}
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30),
+            connector=aiohttp.TCPConnector(
+                limit=0, ttl_dns_cache=30, keepalive_timeout=KEEPALIVE_SECONDS
+            ),
             timeout=timeout,
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),

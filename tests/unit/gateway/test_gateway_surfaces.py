@@ -1,0 +1,70 @@
+"""What others rely on by name: a change here is a change of the interface."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from slipway_gateway.app import create_app
+from slipway_gateway.settings import Settings
+
+ENVIRONMENT = [
+    "answer_limit",
+    "batch_limit",
+    "batch_rows",
+    "body_limit",
+    "body_timeout",
+    "client_timeout",
+    "connect_timeout",
+    "drain_delay",
+    "dsn",
+    "first_byte_timeout",
+    "flush_timeout",
+    "header_count_limit",
+    "header_limit",
+    "header_timeout",
+    "host",
+    "idle_timeout",
+    "keep_alive",
+    "keyless_loopback",
+    "keys_ttl",
+    "log_text",
+    "log_text_limit",
+    "port",
+    "segment_limit",
+    "shadow_concurrency",
+    "ship_interval",
+    "shutdown_grace",
+    "slot",
+    "state_dir",
+    "sync_interval",
+    "total_timeout",
+]
+ROUTES = {
+    "/docs": {"GET", "HEAD"},
+    "/docs/oauth2-redirect": {"GET", "HEAD"},
+    "/forward": {"POST"},
+    "/forward_batch": {"POST"},
+    "/health": {"GET"},
+    "/metadata": {"GET"},
+    "/metrics": {"GET"},
+    "/metrics/prometheus": {"GET"},
+    "/openapi.json": {"GET", "HEAD"},
+    "/ready": {"GET"},
+    "/redoc": {"GET", "HEAD"},
+    "/v1/chat/completions": {"POST"},
+    "/v1/completions": {"POST"},
+    "/v1/feedback": {"POST"},
+    "/v1/models": {"GET"},
+    "/v1/models/{name}": {"GET"},
+}
+
+
+def test_settings():
+    assert sorted(Settings.model_fields) == ENVIRONMENT
+
+
+async def test_routes(tmp_path: Path):
+    gateway = create_app(Settings(dsn="postgresql://nobody@/x", state_dir=tmp_path))
+    routes = {route.path: set(route.methods) for route in gateway.fastapi.routes}
+    assert routes == ROUTES
+    gateway.segments.close()
