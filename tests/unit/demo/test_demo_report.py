@@ -16,6 +16,7 @@ from demo_evidence import (
     a_version,
     an_attempt,
     an_entry,
+    condition,
     the_entries,
     the_timeline,
     the_versions,
@@ -219,8 +220,9 @@ def test_a_decision_names_what_each_step_was_judged_on():
         {"step": 0, "weight": 10, "startedAt": "2026-01-01T00:00:00Z", "requests": 104},
         {"step": 1, "weight": 50, "startedAt": "2026-01-01T00:00:00Z", "requests": 262, "bad": 1},
     ]
-    rollout = {"decidedBy": "Promoted", "message": "every step passed", "steps": steps}
-    decided = decision_of(a_version("v2", rollout=rollout))
+    rollout = {"decidedBy": "Promoted", "message": "holding at watch", "steps": steps}
+    promoted = condition("Promoted", "True", "Promoted", "every step passed")
+    decided = decision_of(a_version("v2", rollout=rollout, conditions=[promoted]))
     assert decided == "every step passed (10 %: 104 requests, 0 bad; 50 %: 262 requests, 1 bad)"
 
 

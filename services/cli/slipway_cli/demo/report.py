@@ -116,7 +116,9 @@ def decision_of(version: ModelVersion) -> str:
     if ending is not None and ending.message:
         said = ending.message
     elif rollout is not None and rollout.decided_by is not None:
-        said = rollout.message
+        # The rollout's own message goes on to tell of the watch after the promotion.
+        promoted = find_condition(status.conditions, ConditionType.PROMOTED)
+        said = promoted.message if promoted is not None else rollout.message
     else:
         judged = find_condition(status.conditions, ConditionType.EVALUATION_PASSED)
         is_rejected = judged is not None and judged.reason is Reason.GATE_FAILED
@@ -155,15 +157,16 @@ def _rounded(value: float | None, *, digits: int = 1) -> float | None:
 def show(console: Console, report: Report) -> None:
     """The summary for people."""
     versions = Table(title="What became of each version", title_justify="left")
-    for column in ("version", "phase", "reason", "gates", "weights over time", "decided by"):
+    for column in ("version", "phase", "reason", "gates", "weights over time"):
         versions.add_column(column)
     for name, body in report["versions"].items():
         weights = " → ".join(f"{weight:g} % at {t:.0f} s" for t, weight in body["weights"])
-        versions.add_row(
-            name, body["phase"], body["reason"], body["gates"], weights or "none",
-            escape(body["decided_by"]),
-        )  # fmt: skip
+        versions.add_row(name, body["phase"], body["reason"], body["gates"], weights or "none")
     console.print(versions)
+    for name, body in report["versions"].items():
+        if body["decided_by"]:
+            said = f"[bold]{name}[/bold]  {escape(body['decided_by'])}"
+            console.print(said, soft_wrap=True, highlight=False)
     figures = Table(show_header=False, title="Figures", title_justify="left")
     for name, value in _figures(report):
         figures.add_row(name, value)
