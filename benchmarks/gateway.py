@@ -206,8 +206,8 @@ def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=1500, help="plain requests a burst")
-    parser.add_argument("--streams", type=int, default=150, help="100-chunk streams a burst")
+    parser.add_argument("--requests", type=int, default=2000, help="plain requests a burst")
+    parser.add_argument("--streams", type=int, default=400, help="100-chunk streams a burst")
     options = parser.parse_args()
     # Not the default folder: its parents may be closed to the user that root runs PostgreSQL as.
     with tempfile.TemporaryDirectory(prefix="slipway-bench-") as name:

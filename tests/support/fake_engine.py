@@ -197,7 +197,8 @@ class FakeEngine:
         words, reason = self._words(fields, prompt)
         die_after = 2 if "!die" in prompt else self.script.die_after
         delay = 0.001 if "!paced" in prompt else self.script.chunk_delay
-        for index, word in enumerate(words):
+        piece = event(_chunk(fields, self.script.word + " ", None, chat=chat))
+        for index in range(len(words)):
             if die_after is not None and index >= die_after:
                 if "!die-mid-event" in prompt:
                     await response.write(b'data: {"choices": [{"del')
@@ -205,7 +206,7 @@ class FakeEngine:
                 assert request.transport is not None
                 request.transport.abort()
                 raise ConnectionResetError("the script says die")
-            await response.write(event(_chunk(fields, word + " ", None, chat=chat)))
+            await response.write(piece)
             if delay:
                 await asyncio.sleep(delay)
         if "!in-band-error" in prompt:

@@ -21,7 +21,10 @@ _CONTEXT = re.compile(
 
 @dataclass(slots=True)
 class Observed:
-    """What an answer showed. Times are monotonic seconds of its first and last content."""
+    """What an answer showed. Times are monotonic seconds of its first and last content.
+
+    ``pieces``: of content, as the engine cut it: a token each, as a rule.
+    """
 
     text: list[str] = field(default_factory=list)
     finish_reason: str | None = None
@@ -29,7 +32,7 @@ class Observed:
     completion_tokens: int | None = None
     first_content: float | None = None
     last_content: float | None = None
-    content_events: int = 0
+    pieces: int = 0
     tool_calls: bool = False
     error: str | None = None
     done: bool = False
@@ -41,9 +44,9 @@ class Observed:
 
     def token_seconds(self) -> float | None:
         """Mean seconds between two pieces of content; None with fewer than two."""
-        if self.first_content is None or self.last_content is None or self.content_events < 2:
+        if self.first_content is None or self.last_content is None or self.pieces < 2:
             return None
-        return (self.last_content - self.first_content) / (self.content_events - 1)
+        return (self.last_content - self.first_content) / (self.pieces - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,7 @@ def test_split_anywhere(cuts, newline):
     assert "".join(seen.text) == "Привет мир 🚀"
     assert (seen.finish_reason, seen.done) == ("stop", True)
     assert (seen.prompt_tokens, seen.completion_tokens) == (7, 3)
-    assert seen.content_events == 3
+    assert seen.pieces == 3
 
 
 def test_byte_by_byte_times():

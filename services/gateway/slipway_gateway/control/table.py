@@ -20,6 +20,7 @@ class RouteTable:
 
     def __init__(self) -> None:
         self._routes: dict[str, ModelRoute] = {}
+        self._defaults: dict[Task, ModelRoute] = {}
         self.revision = 0
         self.loaded = False
         self.on_change: list[Callable[[RouteTable], None]] = []
@@ -30,11 +31,7 @@ class RouteTable:
 
     def default(self, task: Task) -> ModelRoute | None:
         """The Model that answers the legacy routes of a task: the one marked so, or the only."""
-        of_task = [route for route in self._routes.values() if route.task is task]
-        marked = [route for route in of_task if route.default]
-        if marked:
-            return marked[0]
-        return of_task[0] if len(of_task) == 1 else None
+        return self._defaults.get(task)
 
     def all(self) -> list[ModelRoute]:
         """Every route, by name."""
@@ -45,6 +42,7 @@ class RouteTable:
         fresh = {route.model: route for route in routes}
         changed = fresh != self._routes or not self.loaded
         self._routes = fresh
+        self._defaults = _defaults(fresh.values())
         self.revision = max([self.revision, *(route.revision for route in fresh.values())])
         self.loaded = True
         if changed:
@@ -64,3 +62,15 @@ class RouteTable:
             logger.error("the copy of the routes cannot be used: %s", error)
             return False
         return True
+
+
+def _defaults(routes: Iterable[ModelRoute]) -> dict[Task, ModelRoute]:
+    by_task: dict[Task, list[ModelRoute]] = {}
+    for route in routes:
+        by_task.setdefault(route.task, []).append(route)
+    chosen = {}
+    for task, of_task in by_task.items():
+        marked = [route for route in of_task if route.default]
+        if marked or len(of_task) == 1:
+            chosen[task] = (marked or of_task)[0]
+    return chosen

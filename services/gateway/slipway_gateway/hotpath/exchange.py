@@ -33,7 +33,7 @@ from slipway_gateway.hotpath.admission import admit
 from slipway_gateway.hotpath.body import read_body
 from slipway_gateway.hotpath.deps import HotPath
 from slipway_gateway.hotpath.head import read_head, request_id_of
-from slipway_gateway.hotpath.protocol import ABORT
+from slipway_gateway.hotpath.protocol import ABORT, WATCH
 from slipway_gateway.hotpath.record import Record, Subject
 from slipway_gateway.hotpath.sniff import StreamSniffer, read_whole
 from slipway_gateway.hotpath.upstream import Answer
@@ -132,16 +132,24 @@ class Exchange:
             self._interrupt()
 
     def _watch_client(self) -> None:
-        """From here on the only message that can come is that the client has left."""
-        watcher = asyncio.ensure_future(self._receive())
-        watcher.add_done_callback(self._leave)
+        """From here on the only news of the client can be that it has left."""
+        watch = self._scope["state"].get(WATCH)
+        if watch is not None:
+            watch(self._leave)
+        else:
+            # Another server than ours: the ASGI way, a task that waits.
+            watcher = asyncio.ensure_future(self._receive())
+            watcher.add_done_callback(self._watched)
 
-    def _leave(self, watcher: asyncio.Future[Any]) -> None:
-        if watcher.cancelled() or watcher.exception() is not None or self._over:
+    def _watched(self, watcher: asyncio.Future[Any]) -> None:
+        if not watcher.cancelled() and watcher.exception() is None:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._over or self._cut_by is not None:
             return
-        if self._cut_by is None:
-            self._gone = True
-            self._interrupt()
+        self._gone = True
+        self._interrupt()
 
     def _interrupt(self) -> None:
         if self._task is not None and not self._over:

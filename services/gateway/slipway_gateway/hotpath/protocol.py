@@ -2,12 +2,14 @@
 
 A head that is too large is 431, one that does not come within ``header_timeout`` closes the
 connection (slow-loris). The body's limits are the exchange's. The transport's ``abort`` is handed
-to the application, because closing waits for a client that does not read.
+to the application, because closing waits for a client that does not read; and the application may
+ask to be called when the client leaves, which is cheaper than a task that waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -17,6 +19,7 @@ from slipway_gateway.render import openai_error
 from slipway_gateway.settings import Settings
 
 ABORT = "slipway.abort"
+WATCH = "slipway.watch"
 
 
 def _answer(status: bytes, error: GatewayError) -> bytes:
@@ -45,6 +48,7 @@ def limited_protocol(settings: Settings) -> type[HttpToolsProtocol]:
         _head_size = 0
         _head_timer: asyncio.TimerHandle | None = None
         _refused = False
+        _on_leave: Callable[[], None] | None = None
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -53,6 +57,14 @@ def limited_protocol(settings: Settings) -> type[HttpToolsProtocol]:
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_timer()
             super().connection_lost(exc)
+            if self._on_leave is not None:
+                self._on_leave()
+
+        def watch(self, on_leave: Callable[[], None] | None) -> None:
+            """Call it when the client leaves; None ends that. The last one counts."""
+            self._on_leave = on_leave
+            # Reading may have been paused by a large body; a paused socket does not tell its end.
+            self.flow.resume_reading()
 
         def data_received(self, data: bytes) -> None:
             if self._refused:
@@ -67,6 +79,7 @@ def limited_protocol(settings: Settings) -> type[HttpToolsProtocol]:
         def on_message_begin(self) -> None:
             super().on_message_begin()
             self.scope["state"][ABORT] = self.transport.abort
+            self.scope["state"][WATCH] = self.watch
             if self._head_timer is None:
                 self._head_timer = self.loop.call_later(timeout, self._head_late)
                 self._head_size = 0

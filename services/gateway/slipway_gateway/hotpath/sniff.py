@@ -15,7 +15,7 @@ from slipway_gateway.outcome import Observed
 
 # An event longer than this is passed on unread.
 EVENT_LIMIT = 1024 * 1024
-_TEXTS = frozenset({"content", "reasoning_content", "reasoning", "refusal"})
+_CONTENT = frozenset({"content", "reasoning_content", "reasoning", "refusal", "tool_calls"})
 
 
 class StreamSniffer:
@@ -62,23 +62,25 @@ class StreamSniffer:
             self._event(payload, now)
 
     def _event(self, payload: bytes, now: float) -> None:
-        payload = payload.strip()
-        if payload == b"[DONE]":
-            self.seen.done = True
-            return
-        try:
-            event = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            return
-        if not isinstance(event, dict):
-            return
-        before = len(self.seen.text)
-        read_answer(self.seen, event, part="delta")
-        if len(self.seen.text) > before or self.seen.tool_calls:
-            self.seen.content_events += 1
-            self.seen.last_content = now
-            if self.seen.first_content is None:
-                self.seen.first_content = now
+        seen = self.seen
+        event = _parse(payload)
+        if isinstance(event, dict):
+            before = seen.pieces
+            read_answer(seen, event, part="delta")
+            if seen.pieces > before:
+                seen.last_content = now
+                if seen.first_content is None:
+                    seen.first_content = now
+        elif payload.strip() == b"[DONE]":
+            seen.done = True
+
+
+def _parse(data: bytes) -> Any:
+    """As JSON; None for what is none."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _last_boundary(data: bytes) -> int:
@@ -91,10 +93,7 @@ def _last_boundary(data: bytes) -> int:
 
 def read_whole(body: bytes) -> Observed | None:
     """A whole answer; None when it is no JSON object."""
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+    answer = _parse(body)
     if not isinstance(answer, dict):
         return None
     seen = Observed()
@@ -124,13 +123,15 @@ def _read_choice(seen: Observed, choice: dict[str, Any], part: str) -> None:
     message = choice.get(part)
     if isinstance(message, dict):
         for name, value in message.items():
-            if name in _TEXTS:
-                if value and isinstance(value, str):
+            if value and name in _CONTENT:
+                seen.pieces += 1
+                if isinstance(value, str):
                     seen.text.append(value)
-            elif name == "tool_calls" and value:
-                seen.tool_calls = True
+                else:
+                    seen.tool_calls = seen.tool_calls or name == "tool_calls"
     text = choice.get("text")
     if text and isinstance(text, str):
+        seen.pieces += 1
         seen.text.append(text)
 
 
