@@ -106,12 +106,14 @@ class RouteStatus(Status):
 
 
 class Leftover(Status):
-    """A backend whose ModelVersion was replaced; it goes when it is drained (from ``since`` on)."""
+    """A backend whose ModelVersion was replaced or deleted; it goes when it is drained."""
 
     backend: str
     """Name of the backend."""
     since: AwareDatetime | None = None
     """Since when it drains."""
+    absent_since: AwareDatetime | None = None
+    """Since when there is no version of its name."""
 
 
 class ModelStatus(Status):
@@ -134,8 +136,7 @@ class ModelStatus(Status):
     routes_applied: int = 0
     """Lowest revision that a live gateway applies."""
     leftovers: tuple[Leftover, ...] = ()
-    """Backends of replaced versions that still drain."""
-    """Backends of versions that were replaced, until they are drained."""
+    """Backends of versions that were replaced or deleted, until they are drained."""
     conditions: tuple[Condition, ...] = ()
     """Ready, Stalled, Degraded and TrafficApplied."""
 

@@ -174,6 +174,44 @@ def test_19_a_replaced_candidate_gives_its_share_back():
     assert result.status().rollout is None
 
 
+def deleted_since(result, *, seconds):
+    """One more look, at the Model's status that ``result`` wrote; v1 itself is gone."""
+    model = a_model().build().model_copy(update={"status": result.decision.model_status})
+    stored = result.decision.route
+    return decided(
+        a_snapshot(model, routes=routes_of(stored), backends=(orphan(),), seconds=seconds)
+    )
+
+
+def test_30_a_deleted_serving_version_drains_although_nothing_else_could_answer():
+    stored = routes_of(a_route((lost("v1"), 100, "stable")))
+    first = decided(a_snapshot(a_model(), routes=stored, backends=(orphan(),)))
+    assert first.weights == {"v1": 100}
+    (left,) = first.decision.model_status.leftovers
+    assert left.absent_since == at(0)
+    assert first.decision.requeue_after <= 10
+    early = deleted_since(first, seconds=9)
+    assert early.weights == {"v1": 100}
+    late = deleted_since(early, seconds=10)
+    assert late.weights == {}
+    assert len(late.decision.backends) == 1
+    draining = deleted_since(late, seconds=12)
+    (left,) = draining.decision.model_status.leftovers
+    assert left.since is not None
+    gone = deleted_since(draining, seconds=60)
+    assert gone.decision.backends == ()
+    assert gone.decision.model_status.leftovers == ()
+
+
+def test_19_a_version_that_is_back_in_time_was_replaced():
+    stored = routes_of(a_route((lost("v1"), 100, "stable")))
+    first = decided(a_snapshot(a_model(), routes=stored, backends=(orphan(),)))
+    model = a_model().build().model_copy(update={"status": first.decision.model_status})
+    back = decided(a_snapshot(model, replaced(), routes=stored, backends=(orphan(),), seconds=30))
+    assert back.weights == {"v1": 100}
+    assert back.decision.model_status.leftovers == (Leftover(backend=orphan().name),)
+
+
 def test_both_sides_of_a_canary_replaced_keep_serving():
     stored = routes_of(a_route((lost("v2"), 10, "candidate"), (lost("v1"), 90, "stable")))
     result = look(
