@@ -1,0 +1,194 @@
+"""The API server: one namespace, one field manager, dicts in and out.
+
+Every read and write goes through here (the watches are in ``slipway_operator.watch``), and here the
+untyped Kubernetes client ends: what leaves a method is a dict or one of ``errors``. Every request
+has a timeout, and every write may be repeated when its answer was lost. It must not know what the
+kinds mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+import orjson
+from kubernetes.aio import config as client_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from slipway_operator.errors import Conflict, Transient
+from slipway_operator.platforms.kubernetes.answers import Missing, error_of
+from slipway_operator.platforms.kubernetes.kinds import (
+    MANAGER,
+    PODS,
+    Bodies,
+    Body,
+    Kind,
+    name_of,
+)
+
+TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
+NO_ANSWER_DELAY_SECONDS = 2.0
+PAGE = 500
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+JSON = "application/json"
+# Name, uid and resource version are all that a comparison needs: a tenth of the bytes.
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+IN_CLUSTER_TOKEN = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
+
+Query = Mapping[str, str | int]
+
+
+class Api:
+    """The verbs. Raises ``Transient``, ``Conflict`` and ``Terminal`` and nothing else."""
+
+    def __init__(self, client: Any, *, namespace: str, manager: str = MANAGER) -> None:
+        self._client = client
+        self.namespace = namespace
+        self._manager = manager
+
+    async def get(self, kind: Kind, name: str) -> Body | None:
+        """None when there is no such object."""
+        try:
+            return await self._object("GET", kind.path(self.namespace, name))
+        except Missing:
+            return None
+
+    async def list(self, kind: Kind, *, labels: Mapping[str, str] | None = None) -> Bodies:
+        """All of a kind, without managed fields; each carries its apiVersion and kind."""
+        bodies, _ = await self._pages(kind, labels=labels)
+        for body in bodies:
+            body["metadata"].pop("managedFields", None)
+            body.setdefault("apiVersion", kind.api_version)
+            body.setdefault("kind", kind.kind)
+        return bodies
+
+    async def versions(self, kind: Kind) -> tuple[Bodies, str]:
+        """Metadata of all of a kind, and the resource version that the list is as of."""
+        return await self._pages(kind, accept=METADATA_ONLY)
+
+    async def create(self, kind: Kind, body: Body) -> Body:
+        """Conflict when it is there already."""
+        query = {"fieldManager": self._manager}
+        return await self._object("POST", kind.path(self.namespace), query=query, body=body)
+
+    async def apply(self, kind: Kind, body: Body) -> Body:
+        """Server-side apply: make it so, whoever else wrote the fields that ``body`` names."""
+        query = {"fieldManager": self._manager, "force": "true"}
+        whole = {"apiVersion": kind.api_version, "kind": kind.kind, **body}
+        path = kind.path(self.namespace, name_of(body))
+        return await self._object("PATCH", path, query=query, body=whole, content=APPLY)
+
+    async def replace(self, kind: Kind, body: Body) -> Body:
+        """Put the whole object; its resourceVersion guards it."""
+        query = {"fieldManager": self._manager}
+        path = kind.path(self.namespace, name_of(body))
+        return await self._object("PUT", path, query=query, body=body)
+
+    async def patch(self, kind: Kind, name: str, patch: Body) -> Body:
+        """Merge patch; ``metadata.uid`` and ``metadata.resourceVersion`` in it guard it."""
+        path = kind.path(self.namespace, name)
+        return await self._object("PATCH", path, body=patch, content=MERGE)
+
+    async def patch_status(
+        self, kind: Kind, name: str, status: Body, *, resource_version: str
+    ) -> Body:
+        """Merge patch of the status (None takes a field away), if nobody wrote since."""
+        body = {"metadata": {"resourceVersion": resource_version}, "status": status}
+        path = kind.path(self.namespace, name) + "/status"
+        return await self._object("PATCH", path, body=body, content=MERGE)
+
+    async def delete(self, kind: Kind, name: str, *, uid: str | None = None) -> None:
+        """In the background; gone already is fine, and so is another object of that name."""
+        body: Body = {"propagationPolicy": "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        try:
+            await self._object("DELETE", kind.path(self.namespace, name), body=body)
+        except Missing:
+            return
+        except Conflict as error:
+            if "UID in precondition" not in str(error):
+                raise
+
+    async def pod_log(self, name: str, *, container: str, tail_lines: int) -> str:
+        """The last lines; Missing when the pod is gone."""
+        query: Query = {"container": container, "tailLines": tail_lines}
+        data = await self._call("GET", PODS.path(self.namespace, name) + "/log", query=query)
+        return data.decode(errors="replace")
+
+    async def _pages(
+        self, kind: Kind, *, labels: Mapping[str, str] | None = None, accept: str = JSON
+    ) -> tuple[Bodies, str]:
+        query: dict[str, str | int] = {"limit": PAGE}
+        if labels:
+            query["labelSelector"] = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+        bodies: Bodies = []
+        while True:
+            path = kind.path(self.namespace)
+            page = await self._object("GET", path, query=query, accept=accept)
+            bodies += page["items"]
+            token = page["metadata"].get("continue")
+            if not token:
+                return bodies, str(page["metadata"].get("resourceVersion", ""))
+            query["continue"] = token
+
+    async def _object(self, method: str, path: str, **how: Any) -> Body:
+        body: Body = orjson.loads(await self._call(method, path, **how))
+        return body
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Body | None = None,
+        content: str = JSON,
+        accept: str = JSON,
+    ) -> bytes:
+        headers = {"Accept": accept, "Content-Type": content, "User-Agent": "slipway-operator"}
+        url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        doing = f"{method} {path}"
+        try:
+            await self._client.update_params_for_auth(
+                headers, [], ["BearerToken"], path, method, None
+            )
+            answer = await self._client.rest_client.request(
+                method, url, headers=headers, body=body, _request_timeout=TIMEOUT
+            )
+            data: bytes = await answer.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Transient(
+                f"{doing}: the API server does not answer: {error or type(error).__name__}",
+                delay=NO_ANSWER_DELAY_SECONDS,
+            ) from error
+        if answer.status >= 400:
+            raise error_of(answer.status, data, answer.headers, doing=doing)
+        return data
+
+
+@asynccontextmanager
+async def connect(namespace: str, *, kubeconfig: Path | None = None) -> AsyncGenerator[Api]:
+    """An ``Api`` as the pod's ServiceAccount, or as the kubeconfig's current user."""
+    async with ApiClient(await credentials(kubeconfig)) as client:
+        yield Api(client, namespace=namespace)
+
+
+async def credentials(kubeconfig: Path | None) -> Any:
+    """The client's configuration: address, certificates, and a token that renews itself."""
+    configuration = Configuration()
+    if kubeconfig is None and _in_cluster():
+        client_config.load_incluster_config(configuration)
+    else:
+        file = str(kubeconfig) if kubeconfig else None
+        await client_config.load_kube_config(file, client_configuration=configuration)
+    return configuration
+
+
+def _in_cluster() -> bool:
+    return IN_CLUSTER_TOKEN.exists()
