@@ -8,6 +8,10 @@ compile() {
     --python-version 3.11 --quiet -o "$1.txt" "${@:2}"
 }
 compile dev
-for name in gateway operator engine training local; do compile "$name" -c dev.txt; done
+for name in gateway operator engine training local torch build; do compile "$name" -c dev.txt; done
+# vLLM's CUDA build wants other versions than the CPU build, and everything that the overrides leave
+# out; only images install it, on top of torch.txt.
+uv pip compile engine-gpu.in --generate-hashes --no-emit-index-url --no-header --quiet \
+  --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o engine-gpu.txt
 # The peers of the benchmark live in an environment of their own.
 compile bench
