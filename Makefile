@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DISTRIBUTIONS := libs/contracts libs/verdicts libs/store operator services/gateway services/engine services/cli training-jobs
-SOURCES := $(DISTRIBUTIONS) tests benchmarks scripts
-PACKAGES := libs/contracts/slipway_contracts libs/verdicts/slipway_verdicts libs/store/slipway_store operator/slipway_operator services/gateway/slipway_gateway services/engine/slipway_engine services/cli/slipway_cli training-jobs/slipway_training
+SOURCES := $(DISTRIBUTIONS) tests benchmarks scripts deploy/cluster
+PACKAGES := libs/contracts/slipway_contracts libs/verdicts/slipway_verdicts libs/store/slipway_store operator/slipway_operator services/gateway/slipway_gateway services/engine/slipway_engine services/cli/slipway_cli training-jobs/slipway_training deploy/cluster/slipway_cluster
 # Compiling torch, Ray and vLLM anew in every process would cost minutes.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -87,3 +87,24 @@ verify: $(VENV)/.dev ## regenerate what is generated and fail on a difference
 .PHONY: bench-gateway
 bench-gateway: $(VENV)/.dev $(VENV)-bench/.ready ## CPU a request of our gateway beside its peers'
 	$(BIN)/python -m benchmarks.gateway
+
+CLUSTER := $(PYTHON) deploy/cluster
+.PHONY: tools
+tools: ## build the Kubernetes tools that are missing (TOOLS="apiserver charts" for a subset)
+	$(CLUSTER) tools $(TOOLS)
+
+.PHONY: cluster
+cluster: ## a real one-node Kubernetes with the KubeRay operator
+	$(CLUSTER) up
+
+.PHONY: cluster-down
+cluster-down: ## end it; images and tools stay in the cache
+	$(CLUSTER) down
+
+.PHONY: cluster-status
+cluster-status: ## what of the cluster runs
+	$(CLUSTER) status
+
+.PHONY: cluster-logs
+cluster-logs: ## the ends of its processes' logs
+	$(CLUSTER) logs

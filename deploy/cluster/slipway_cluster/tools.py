@@ -1,0 +1,139 @@
+"""Builds the tool table's binaries from Go modules into the cache: only what is missing.
+
+A binary appears under its final name only when whole (built beside it, then renamed), and a lock
+for each throw-away module keeps two callers from building the same thing: the second waits and
+finds it built.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+from .cache import Folders
+from .errors import ClusterError, MissingToolError
+from .versions import TOOLS, Tool, chosen
+
+Say = Callable[[str], None]
+GO_RELEASE = (1, 26)
+
+
+def path_of(folders: Folders, name: str) -> Path:
+    """Where the tool is or would be."""
+    return folders.binaries / TOOLS[name].key
+
+
+def missing(folders: Folders, names: Iterable[str]) -> list[Tool]:
+    """What of these tools or sets is not built."""
+    return [tool for tool in _chosen(names) if not (folders.binaries / tool.key).exists()]
+
+
+def require(folders: Folders, names: Iterable[str]) -> None:
+    """Raise MissingToolError, naming the command that builds what is missing."""
+    absent = [tool.name for tool in missing(folders, names)]
+    if absent:
+        raise MissingToolError(
+            f"not built: {', '.join(absent)}; run: python3 deploy/cluster tools {' '.join(absent)}"
+        )
+
+
+def build(folders: Folders, names: Iterable[str], *, say: Say) -> None:
+    """Build what is missing; minutes when cold, nothing when there."""
+    absent = missing(folders, names)
+    if not absent:
+        return
+    go = _go()
+    for tool in absent:
+        with _locked(folders.build / f"{tool.group}.lock"):
+            if (folders.binaries / tool.key).exists():
+                continue  # whoever held the lock built it
+            started = monotonic()
+            say(f"building {tool.key} …")
+            _build(go, folders, tool)
+            say(f"built {tool.key} in {monotonic() - started:.0f} s")
+
+
+def _build(go: str, folders: Folders, tool: Tool) -> None:
+    module = folders.build / tool.group
+    if not (module / f".{tool.name}").exists():
+        _prepare(go, module, tool)
+    folders.binaries.mkdir(parents=True, exist_ok=True)
+    partial = folders.binaries / f".{tool.key}.{os.getpid()}"
+    try:
+        flags = ["-trimpath", "-ldflags", tool.linker_flags, "-o", str(partial)]
+        _run([go, "build", *flags, tool.package], module)
+        partial.rename(folders.binaries / tool.key)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _prepare(go: str, module: Path, tool: Tool) -> None:
+    """A throw-away module that requires the tool; marked only when its requirements resolved."""
+    module.mkdir(parents=True, exist_ok=True)
+    if not (module / "go.mod").exists():
+        release = ".".join(map(str, GO_RELEASE))
+        (module / "go.mod").write_text(
+            f"module example.local/{tool.group}\n\ngo {release}\n", "utf-8"
+        )
+        if tool.replaces:
+            replaces = [f"-replace={old}={new}" for old, new in tool.replaces.items()]
+            _run([go, "mod", "edit", *replaces], module)
+    _run([go, "get", "-tool", f"{tool.package}@{tool.version}"], module)
+    (module / f".{tool.name}").touch()
+
+
+def _run(argv: list[str], folder: Path) -> None:
+    # No toolchain is downloaded: the pinned sources build with the Go that is installed.
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod"}
+    done = subprocess.run(
+        argv, cwd=folder, env=environment, text=True, capture_output=True, check=False
+    )
+    if done.returncode:
+        tail = "\n".join(done.stderr.strip().splitlines()[-8:])
+        raise ClusterError(f"{' '.join(argv[:3])} failed in {folder}:\n{tail}")
+
+
+def _go() -> str:
+    found = shutil.which("go")
+    if found is None:
+        raise ClusterError(
+            "Go is not on PATH; install Go 1.26 or later (go.dev/dl), then try again"
+        )
+    text = subprocess.run([found, "env", "GOVERSION"], text=True, capture_output=True, check=False)
+    release = text.stdout.strip().removeprefix("go")
+    if go_release(release) < GO_RELEASE:
+        raise ClusterError(f"Go {release or '?'} is too old; install Go 1.26 or later (go.dev/dl)")
+    return found
+
+
+def go_release(text: str) -> tuple[int, ...]:
+    """``1.26.8`` → (1, 26, 8); what is not a number ends it."""
+    numbers: list[int] = []
+    for part in text.split("."):
+        if not part.isdigit():
+            break
+        numbers.append(int(part))
+    return tuple(numbers)
+
+
+def _chosen(names: Iterable[str]) -> tuple[Tool, ...]:
+    try:
+        return chosen(names)
+    except KeyError as unknown:
+        raise ClusterError(
+            f"no tool or set is called {unknown}; there are: {', '.join(TOOLS)}"
+        ) from None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
