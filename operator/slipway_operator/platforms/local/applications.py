@@ -8,21 +8,12 @@ never change, and those that Serve has are kept, or an upgrade of Slipway would 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-
-from slipway_contracts.backend import (
-    BUILDERS,
-    ENGINE_DEPLOYMENT,
-    BackendArgs,
-    parse_failure,
-    scaling,
-)
+from slipway_contracts.backend import ENGINE_DEPLOYMENT, BackendArgs
 from slipway_contracts.conditions import Reason
-from slipway_contracts.model import Task
 from slipway_operator.core.decision import DesiredBackend
 from slipway_operator.core.snapshot import BackendState
 from slipway_operator.platforms.local.serve_rest import (
@@ -30,12 +21,16 @@ from slipway_operator.platforms.local.serve_rest import (
     ServeDeployment,
     ServeStatus,
 )
+from slipway_operator.platforms.serving.applications import (
+    application,
+    application_args,
+    failure_of,
+    last_line,
+    short,
+)
 
-_ERROR_LINE = re.compile(r"^\s*((?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Exit)\b.*)$")
-_OUT_OF_MEMORY = re.compile(r"OutOfMemory|out of memory|OOM", re.IGNORECASE)
 # Serve says this of a replica that found no node for 30 s.
 _UNSCHEDULED = re.compile(r"to be scheduled|Resources required")
-_MESSAGE_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +55,7 @@ class Seen:
 
 def args_of(app: ServeApplication) -> BackendArgs | None:
     """The arguments of an application of ours; None for anybody else's."""
-    config = app.deployed_app_config or {}
-    if config.get("import_path") not in BUILDERS.values():
-        return None
-    try:
-        return BackendArgs.model_validate(config.get("args"))
-    except ValidationError:
-        return None
+    return application_args(app.deployed_app_config or {})
 
 
 def plan(
@@ -92,7 +81,8 @@ def plan(
             )
             continue
         busy.add(backend.name)
-        new[backend.name] = _application(backend, old.get(backend.name))
+        prefix = f"/{backend.name}"
+        new[backend.name] = application(backend, prefix=prefix, old=old.get(backend.name))
     return Plan(applications=tuple(new.values()), refused=refused, changed=new != old)
 
 
@@ -117,13 +107,13 @@ def judge(app: ServeApplication, warmed: frozenset[str]) -> Seen:
             state=BackendState.UNHEALTHY,
             unwarmed=running,
             reason=Reason.BACKEND_LOST,
-            message=f"{said}; {_last_line(engine.message)}" if engine.message else said,
+            message=f"{said}; {last_line(engine.message)}" if engine.message else said,
         )
     if not running and _UNSCHEDULED.search(engine.message):
         return Seen(
             state=BackendState.NO_CAPACITY,
             reason=Reason.INSUFFICIENT_CAPACITY,
-            message=_short(engine.message),
+            message=short(engine.message),
         )
     waits = "its first answers" if running else "the engine to load"
     return Seen(
@@ -135,37 +125,8 @@ def judge(app: ServeApplication, warmed: frozenset[str]) -> Seen:
 
 
 def failure(app: ServeApplication) -> tuple[Reason, str]:
-    """Reason and one useful line of an application that could not be deployed.
-
-    The application's own message often says only which deployment failed; theirs say why.
-    """
-    texts = [*(d.message for d in app.deployments.values() if d.message), app.message]
-    for text in texts:
-        found = parse_failure(text)
-        if found is not None:
-            return found
-    everything = "\n".join(reversed(texts))
-    reason = Reason.OOM_KILLED if _OUT_OF_MEMORY.search(everything) else Reason.STARTUP_FAILED
-    return reason, _last_line(everything)
-
-
-def _application(backend: DesiredBackend, old: Mapping[str, Any] | None) -> dict[str, Any]:
-    scaled = {"name": ENGINE_DEPLOYMENT, **scaling(backend.serving, backend.replicas)}
-    if old is not None:
-        return {**old, "deployments": [scaled]}
-    args = BackendArgs(
-        artifact=backend.artifact,
-        model=backend.model,
-        version=backend.version,
-        serving=backend.serving,
-    )
-    return {
-        "name": backend.name,
-        "route_prefix": f"/{backend.name}",
-        "import_path": BUILDERS[Task.TEXT_GENERATION],
-        "args": args.wire(),
-        "deployments": [scaled],
-    }
+    """Reason and one useful line of an application that could not be deployed."""
+    return failure_of([*(d.message for d in app.deployments.values() if d.message), app.message])
 
 
 def _owner(app: ServeApplication) -> str | None:
@@ -179,13 +140,3 @@ def _leaving(app: ServeApplication) -> bool:
 
 def _holds_memory(app: ServeApplication) -> bool:
     return app.status is not ServeStatus.DEPLOY_FAILED
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors: Iterable[str] = (line for line in reversed(lines) if _ERROR_LINE.match(line))
-    return _short(next(iter(errors), lines[-1] if lines else "no message; read Ray's logs"))
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[:_MESSAGE_LIMIT]

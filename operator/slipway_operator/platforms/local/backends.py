@@ -18,7 +18,8 @@ from slipway_operator.core.snapshot import BackendObservation, BackendState
 from slipway_operator.errors import Transient
 from slipway_operator.platforms.local.applications import Seen, args_of, judge, plan
 from slipway_operator.platforms.local.serve_rest import ServeApplication, ServeRest
-from slipway_operator.platforms.local.warm_up import Warmed, warm_up
+from slipway_operator.platforms.local.warmed import Warmed
+from slipway_operator.platforms.serving.warm_up import warm_up
 from slipway_operator.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ from slipway_contracts.training import (
 from slipway_operator.core.decision import DesiredRun
 from slipway_operator.core.snapshot import RunObservation, RunState
 from slipway_operator.platforms.local import launcher
-from slipway_operator.platforms.local.run_spec import run_spec
+from slipway_operator.platforms.run_spec import run_spec
 
 RESTARTS_FILE = "restarts.json"
 SPEC_FILE = "spec.json"
