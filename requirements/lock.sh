@@ -9,9 +9,11 @@ compile() {
 }
 compile dev
 for name in gateway operator engine training local torch build; do compile "$name" -c dev.txt; done
-# vLLM's CUDA build wants other versions than the CPU build, and everything that the overrides leave
-# out; only images install it, on top of torch.txt.
-uv pip compile engine-gpu.in --generate-hashes --no-emit-index-url --no-header --quiet \
-  --python-version 3.11 --python-platform x86_64-manylinux_2_28 -o engine-gpu.txt
+# The CUDA variants take what the overrides leave out, and vLLM's CUDA build other versions than its
+# CPU build; only images install them, on top of torch.txt.
+for name in engine-gpu training-gpu; do
+  uv pip compile "$name.in" --generate-hashes --no-emit-index-url --no-header --quiet \
+    --python-version 3.11 --python-platform x86_64-manylinux_2_36 -o "$name.txt"
+done
 # The peers of the benchmark live in an environment of their own.
 compile bench
