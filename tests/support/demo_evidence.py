@@ -7,7 +7,7 @@ from dataclasses import replace
 from slipway_cli.demo.evidence import LogEvidence
 from slipway_cli.demo.findings import Evidence
 from slipway_cli.demo.ledger import Entry, LoggedAttempt
-from slipway_cli.demo.serve import ReplicaSeen
+from slipway_cli.demo.platform import ReplicaSeen
 from slipway_cli.demo.timeline import RoutePoint, Timeline
 from slipway_contracts.base import utc
 from slipway_contracts.conditions import Phase
@@ -153,10 +153,10 @@ def a_good_run(**changes):
         versions=the_versions(),
         phases={"v4": [Phase.PENDING, Phase.TRAINING, Phase.EVALUATING, Phase.REJECTED]},
         replicas={
-            "v1-b": {ReplicaSeen(deployment="LLM", replica="1", pid=1)},
+            "v1-b": {ReplicaSeen(deployment="LLM", replica="1", run=1)},
             "v2-b": {
-                ReplicaSeen(deployment="LLM", replica="2", pid=2),
-                ReplicaSeen(deployment="Ingress", replica="3", pid=3),
+                ReplicaSeen(deployment="LLM", replica="2", run=2),
+                ReplicaSeen(deployment="Ingress", replica="3", run=3),
             },
         },
         entries=entries,

@@ -15,6 +15,7 @@ from fake_engine import EngineScript, FakeEngine
 from gateway_process import GatewayProcess, eventually, free_port
 
 from slipway_cli.demo.evidence import await_shipped, read_log
+from slipway_cli.demo.laptop import Laptop
 from slipway_cli.demo.ledger import join_log, read_ledger, repeated_ids, sticky_violations
 from slipway_cli.demo.timeline import rising_windows
 from slipway_cli.demo.watch import Sightings, Watcher
@@ -59,8 +60,7 @@ async def test_ledger_log_and_conversations(dsn, tmp_path):
     watcher = Watcher(
         pool=pool,
         model="jargon",
-        dashboard_url="",
-        dashboard_headers={},
+        platform=Laptop(pool=pool, dashboard_url=""),
         sightings=sightings,
         narrate=lambda *_: None,
         narrate_route=lambda _: None,

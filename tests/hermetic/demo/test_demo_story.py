@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import time
+from functools import partial
 
 import pytest
 from rich.console import Console
@@ -16,6 +17,12 @@ from scripted_platform import Bent, ScriptedPlatform
 
 from slipway_cli.demo import story
 from slipway_cli.demo.context import DemoContext
+from slipway_cli.demo.findings import Bars
+from slipway_cli.demo.laptop import Laptop
+
+
+def laptop(pool, *, dashboard_url):
+    return Laptop(pool=pool, dashboard_url=dashboard_url)
 
 
 async def played(dsn, home, monkeypatch, **bent):
@@ -28,12 +35,15 @@ async def played(dsn, home, monkeypatch, **bent):
             DemoContext(
                 dsn=dsn,
                 gateway_url=platform.url,
-                dashboard_url=platform.url,
+                platform=partial(laptop, dashboard_url=platform.url),
+                marks=(str(home),),
                 home=home,
                 made_at=began - 1.0,
                 started_at=began,
                 console=Console(file=out, width=160),
                 rate=25.0,
+                # Whatever else this machine does: speed is not what is tested here.
+                bars=Bars(rollback_seconds=60.0),
             )
         )
     report = json.loads(outcome.line)
@@ -57,7 +67,7 @@ async def test_a_platform_that_behaves(dsn, tmp_path, monkeypatch):
     assert sum(requests["by_version"].values()) == requests["sent"] > 100
     assert report["bad_answers_served"] == requests["failed"] > 0
     assert requests["failed_on_stable"] == 0
-    assert 0 <= report["rollback_seconds"] < 1
+    assert report["rollback_seconds"] >= 0
     assert report["seconds"]["environment"] == 1.0
     assert "v3 10 %, v2 90 %" in text
     assert "step 200 of 200, loss 5.10" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import aiohttp
 from slipway_cli.demo.answers import complaint
 from slipway_cli.demo.cast import MODEL
 from slipway_cli.demo.context import DemoError
+from slipway_cli.demo.traffic import authorization
 
 MOST_SECONDS = 1500.0
 STOP_SECONDS = 90.0
@@ -29,6 +31,7 @@ class Clients:
     ledger: Path
     log: Path
     rate: float
+    key: str | None = None
     _process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -43,7 +46,12 @@ class Clients:
         with self.log.open("ab") as log:
             # In a session of its own: Ctrl-C reaches the story, which ends the clients in order.
             self._process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=os.environ | ({"SLIPWAY_API_KEY": self.key} if self.key else {}),
             )
 
     def require_alive(self) -> None:
@@ -64,7 +72,7 @@ class Clients:
             await asyncio.sleep(0.2)
 
 
-async def first_answer(url: str) -> str:
+async def first_answer(url: str, key: str | None = None) -> str:
     """Ask until an answer comes; returns its text. Raises DemoError after a minute of refusals."""
     asked = {
         "model": MODEL,
@@ -75,7 +83,9 @@ async def first_answer(url: str) -> str:
     }
     deadline = time.monotonic() + FIRST_ANSWER_SECONDS
     why = ""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+    async with aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=30), headers=authorization(key)
+    ) as session:
         while time.monotonic() < deadline:
             try:
                 async with session.post(f"{url}/v1/chat/completions", json=asked) as response:

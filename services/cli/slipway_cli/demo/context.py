@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 
+from slipway_cli.demo.findings import Bars
+from slipway_cli.demo.platform import DemoPlatform
 from slipway_cli.errors import CliError
+from slipway_store.connect import Pool
 
 # Requests a second: what two engines on two cores answer without queueing, and enough for a
 # decision in about four minutes (100 good answers at 10 %, 250 at 50 %).
@@ -27,19 +30,22 @@ class DemoContext:
     """One platform that is up. Times are unix seconds.
 
     ``made_at``: when ``make`` (or the command itself) began. ``started_at``: when ``slipway up``
-    began, that is, when the environment was there. ``home``: processes that carry this path in
-    their environment or arguments, and their descendants, count towards the memory figure.
+    began, that is, when the environment was there. ``home``: where ledger and logs go. ``marks``:
+    processes that carry one of these texts in their environment or arguments, and their
+    descendants, count towards the memory figure. ``key``: the API key, where one is asked for.
     """
 
     dsn: str
     gateway_url: str
-    dashboard_url: str
+    platform: Callable[[Pool], DemoPlatform]
     home: Path
     made_at: float
     started_at: float
     console: Console
-    dashboard_headers: Mapping[str, str] = field(default_factory=dict)
+    marks: tuple[str, ...]
+    key: str | None = None
     rate: float = RATE
+    bars: Bars = field(default_factory=Bars)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,6 @@ from slipway_contracts.conditions import find_condition as _find
 from slipway_contracts.model_version import ModelVersion
 from slipway_contracts.names import attempt_id, child_name
 
-# The bars of a machine with 2 cores and 24 GB.
-ENVIRONMENT_SECONDS = 180
-FIRST_ANSWER_SECONDS = 360
-TOTAL_SECONDS = 1200
-PEAK_GIB = 14
-ROLLBACK_SECONDS = 1.0
 # So many good answers from the stable version after the rollback count as "serves on".
 SERVES_ON = 20
 LIVE_PHASES = frozenset(
@@ -121,9 +115,9 @@ def _worse_was_worse_live(_: Evidence, findings: Findings) -> bool:
     return len(findings.bad_answers) > 0
 
 
-def _rolled_back_fast(_: Evidence, findings: Findings) -> bool:
+def _rolled_back_fast(evidence: Evidence, findings: Findings) -> bool:
     seconds = findings.rollback.seconds
-    return seconds is not None and seconds <= ROLLBACK_SECONDS
+    return seconds is not None and seconds <= evidence.bars.rollback_seconds
 
 
 def _nothing_after_rollback(evidence: Evidence, findings: Findings) -> bool:
@@ -184,7 +178,7 @@ EXPECTATIONS: dict[str, Expectation] = {
     "v3_passed_offline_evaluation": _worse_passed_evaluation,
     "v3_was_worse_live": _worse_was_worse_live,
     "v3_rolled_back_automatically": _worse_rolled_back,
-    "v3_rolled_back_within_1_s": _rolled_back_fast,
+    "v3_rolled_back_in_time": _rolled_back_fast,
     "v3_got_nothing_after_rollback": _nothing_after_rollback,
     "v2_serves_on": _better_serves_on,
     "v4_rejected_by_its_gate": _hopeless_rejected,
@@ -196,13 +190,21 @@ EXPECTATIONS: dict[str, Expectation] = {
     "nothing_failed_on_stable": lambda seen, found: (
         bool(seen.entries) and not found.failed_on_stable
     ),
-    "environment_within_3_min": lambda seen, _: (
-        seen.started_at - seen.made_at <= ENVIRONMENT_SECONDS
+    "environment_in_time": lambda seen, _: _within(
+        seen.started_at - seen.made_at, seen.bars.environment_seconds
     ),
-    "first_answer_within_6_min": lambda seen, _: (
+    "first_answer_in_time": lambda seen, _: (
         seen.first_answer_at is not None
-        and seen.first_answer_at - seen.started_at <= FIRST_ANSWER_SECONDS
+        and _within(seen.first_answer_at - seen.started_at, seen.bars.first_answer_seconds)
     ),
-    "everything_within_20_min": lambda seen, _: seen.ended_at - seen.made_at <= TOTAL_SECONDS,
-    "peak_memory_within_14_gib": lambda seen, _: 0 < seen.peak_pss_bytes <= PEAK_GIB * 2**30,
+    "everything_in_time": lambda seen, _: _within(
+        seen.ended_at - seen.made_at, seen.bars.total_seconds
+    ),
+    "peak_memory_within_bounds": lambda seen, _: (
+        seen.bars.peak_gib is None or 0 < seen.peak_pss_bytes <= seen.bars.peak_gib * 2**30
+    ),
 }
+
+
+def _within(seconds: float, bar: float | None) -> bool:
+    return bar is None or seconds <= bar

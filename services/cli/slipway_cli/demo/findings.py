@@ -18,12 +18,23 @@ from slipway_cli.demo.ledger import (
     repeated_ids,
     sticky_violations,
 )
-from slipway_cli.demo.serve import ReplicaSeen
+from slipway_cli.demo.platform import ReplicaSeen
 from slipway_cli.demo.timeline import Timeline, rising_windows
 from slipway_contracts.conditions import Phase
 from slipway_contracts.model import Model
 from slipway_contracts.model_version import ModelVersion
 from slipway_contracts.route import HEARTBEAT_EXPIRY_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bars:
+    """What the platform promises; None: nothing. The defaults: a machine with 2 cores and 24 GB."""
+
+    environment_seconds: float | None = 180
+    first_answer_seconds: float | None = 360
+    total_seconds: float | None = 1200
+    peak_gib: float | None = 14
+    rollback_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +57,7 @@ class Evidence:
     log: LogEvidence = field(default_factory=LogEvidence)
     shipped: bool = True
     problem: str = ""
+    bars: Bars = field(default_factory=Bars)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

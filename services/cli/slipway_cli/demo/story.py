@@ -23,15 +23,14 @@ from slipway_cli.demo.findings import Evidence
 from slipway_cli.demo.ledger import read_ledger
 from slipway_cli.demo.memory import MemorySampler
 from slipway_cli.demo.narrate import TRAFFIC_SECONDS, LedgerTail, Narrator, traffic_line
+from slipway_cli.demo.platform import DemoPlatform
 from slipway_cli.demo.watch import Sightings, Watcher
 from slipway_cli.errors import CliError
-from slipway_cli.local.plan import ray_temp_dir
 from slipway_cli.manifests import read_manifests
+from slipway_cli.resources import Kind
 from slipway_contracts.conditions import TERMINAL_PHASES, Phase
-from slipway_contracts.names import FINALIZER
 from slipway_store.connect import Pool, open_pool
 from slipway_store.errors import UNAVAILABLE, StoreError
-from slipway_store.objects import ObjectStore
 
 # What may end the story early; anything else is a fault of the demo itself.
 ENDS_EARLY: tuple[type[Exception], ...] = (CliError, StoreError, *UNAVAILABLE)
@@ -55,6 +54,7 @@ class Stage:
 
     context: DemoContext
     pool: Pool
+    platform: DemoPlatform
     sightings: Sightings
     narrator: Narrator
     clients: Clients
@@ -64,15 +64,9 @@ class Stage:
     problem: str = ""
 
     async def apply(self, *names: str) -> None:
-        """The demo's own manifests. Raises AlreadyExists."""
-        store = ObjectStore(self.pool)
+        """The demo's own manifests."""
         for resource in read_manifests([str(manifest(name)) for name in names]):
-            await store.create(
-                resource.kind,
-                resource.metadata.name,
-                resource.spec.sparse(),
-                finalizers=[FINALIZER],
-            )
+            await self.platform.apply(resource)
 
     async def until(
         self, what: str, reached: Callable[[], bool], *, seconds: float, unless: str = ""
@@ -112,10 +106,11 @@ async def run_story(context: DemoContext) -> DemoOutcome:
     """
     pool = await open_pool(context.dsn)
     try:
-        if await _has_played(pool):
+        platform = context.platform(pool)
+        if await _has_played(platform):
             context.console.print(HAS_PLAYED, highlight=False)
             return DemoOutcome(ok=False, line=json.dumps({"ok": False, "problem": HAS_PLAYED}))
-        stage = _stage(context, pool)
+        stage = _stage(context, pool, platform)
         async with _audience(stage):
             try:
                 await _play(stage)
@@ -144,15 +139,16 @@ async def _close(pool: Pool) -> None:
         pool.terminate()
 
 
-async def _has_played(pool: Pool) -> bool:
-    models = await ObjectStore(pool).list("Model")
-    return any(body["metadata"]["name"] == MODEL for body in models)
+async def _has_played(platform: DemoPlatform) -> bool:
+    objects = await platform.objects()
+    return any(o["kind"] == Kind.MODEL and o["metadata"]["name"] == MODEL for o in objects)
 
 
-def _stage(context: DemoContext, pool: Pool) -> Stage:
+def _stage(context: DemoContext, pool: Pool, platform: DemoPlatform) -> Stage:
     return Stage(
         context=context,
         pool=pool,
+        platform=platform,
         sightings=Sightings(),
         narrator=Narrator(console=context.console, origin=context.made_at),
         clients=Clients(
@@ -160,10 +156,9 @@ def _stage(context: DemoContext, pool: Pool) -> Stage:
             ledger=context.home / "demo" / "ledger.jsonl",
             log=context.home / "logs" / "traffic.log",
             rate=context.rate,
+            key=context.key,
         ),
-        memory=MemorySampler(
-            marks=(str(context.home), str(ray_temp_dir(context.home))), roots=(os.getpid(),)
-        ),
+        memory=MemorySampler(marks=context.marks, roots=(os.getpid(),)),
     )
 
 
@@ -173,8 +168,7 @@ async def _audience(stage: Stage) -> AsyncIterator[None]:
     watcher = Watcher(
         pool=stage.pool,
         model=MODEL,
-        dashboard_url=stage.context.dashboard_url,
-        dashboard_headers=stage.context.dashboard_headers,
+        platform=stage.platform,
         sightings=stage.sightings,
         narrate=stage.narrator.version,
         narrate_route=stage.narrator.route,
@@ -207,7 +201,7 @@ async def _play(stage: Stage) -> None:
     await stage.until(
         "v1 to serve", lambda: stage.is_stable(FIRST), seconds=FIRST_SECONDS, unless=FIRST
     )
-    answer = await first_answer(stage.context.gateway_url)
+    answer = await first_answer(stage.context.gateway_url, stage.context.key)
     stage.first_answer_at = time.time()
     say("demo", f"{FIRST_QUESTION!r} → {answer!r} (a model of 4 million parameters, remember)")
     say("demo", f"clients start: {stage.clients.rate:g} requests a second, until the end")
@@ -268,4 +262,5 @@ async def _gather(stage: Stage) -> Evidence:
         log=log,
         shipped=shipped,
         problem=stage.problem,
+        bars=stage.context.bars,
     )

@@ -2,7 +2,8 @@
 
 Requests leave at their own times, whether or not earlier ones were answered, as real clients do.
 Every request becomes one line of the ledger when it ends. Ends at SIGTERM (after the answers that
-are under way) or after ``--max-seconds``. It knows the OpenAI API and nothing else of Slipway.
+are under way) or after ``--max-seconds``. ``SLIPWAY_API_KEY`` is sent where it is set. It knows the
+OpenAI API and nothing else of Slipway.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import aiohttp
 from slipway_cli.demo.answers import complaint
 from slipway_cli.demo.ledger import Entry
 from slipway_cli.demo.prompts import Ask, Conversations, draw
+from slipway_cli.settings import ClientSettings
 from slipway_contracts.names import HEADER_CONVERSATION, HEADER_REQUEST_ID, HEADER_VERSION
 
 # Above this many unanswered requests the generator skips its turn: a machine that is this far
@@ -45,6 +47,7 @@ class Plan:
     long_share: float = 0.25
     stream_share: float = 0.5
     completion_share: float = 0.25
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +126,11 @@ async def send(session: aiohttp.ClientSession, plan: Plan, request: Request) -> 
     return replace(entry, ended=time.time(), ok=not why, why=why)
 
 
+def authorization(key: str | None) -> dict[str, str]:
+    """The header that carries an API key; none without one."""
+    return {"authorization": f"Bearer {key}"} if key else {}
+
+
 class Generator:
     """Paces requests and books them. One instance a process."""
 
@@ -137,7 +145,9 @@ class Generator:
         """Until ``stop`` or the plan's end, then until what is under way has ended."""
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         connector = aiohttp.TCPConnector(limit=MOST_IN_FLIGHT)
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        async with aiohttp.ClientSession(
+            timeout=timeout, connector=connector, headers=authorization(self._plan.key)
+        ) as session:
             await self._pace(session, stop)
             if self._under_way:
                 _, late = await asyncio.wait(self._under_way, timeout=DRAIN_SECONDS)
@@ -195,7 +205,9 @@ def parse(argv: Sequence[str] | None = None) -> Plan:
     given = parser.parse_args(argv)
     if not 0 < given.rate <= 100:
         parser.error("--rate must be above 0 and at most 100 requests a second")
-    return Plan(**vars(given) | {"url": given.url.rstrip("/")})
+    key = ClientSettings().api_key
+    secret = key.get_secret_value() if key is not None else None
+    return Plan(**vars(given) | {"url": given.url.rstrip("/"), "key": secret})
 
 
 if __name__ == "__main__":

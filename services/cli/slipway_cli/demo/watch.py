@@ -1,4 +1,4 @@
-"""Eyes on the platform: routes, heartbeats, statuses and Serve's applications, read over and over.
+"""Eyes on the platform: routes, heartbeats, statuses and replicas, read over and over.
 
 Fills the ``Sightings`` that the story waits on and the report is made of. Reads only; judges
 nothing. A read that fails is tried again at the next turn: the platform may be restarting a part.
@@ -8,31 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-import aiohttp
-
-from slipway_cli.demo.serve import ReplicaSeen, replicas_of
+from slipway_cli.demo.platform import DemoPlatform, ReplicaSeen
 from slipway_cli.demo.timeline import RoutePoint, Timeline
+from slipway_cli.resources import Kind
 from slipway_contracts.conditions import Phase
 from slipway_contracts.model import Model
 from slipway_contracts.model_version import ModelVersion
 from slipway_contracts.route import ModelRoute
 from slipway_store.connect import Pool
 from slipway_store.errors import UNAVAILABLE
-from slipway_store.objects import ObjectStore
 
 logger = logging.getLogger(__name__)
 
 ROUTES_SECONDS = 0.25
 STATUS_SECONDS = 0.5
-SERVE_SECONDS = 3.0
+REPLICAS_SECONDS = 3.0
 
 
 @dataclass(slots=True, kw_only=True)
 class Sightings:
-    """Everything that was seen so far. ``replicas``: Serve application → replicas ever running."""
+    """Everything that was seen so far. ``replicas``: backend → replicas ever running."""
 
     timeline: Timeline = field(default_factory=Timeline)
     model: Model | None = None
@@ -52,8 +51,7 @@ class Watcher:
 
     pool: Pool
     model: str
-    dashboard_url: str
-    dashboard_headers: Mapping[str, str]
+    platform: DemoPlatform
     sightings: Sightings
     narrate: Callable[[ModelVersion | None, ModelVersion], None]
     narrate_route: Callable[[RoutePoint], None]
@@ -63,7 +61,7 @@ class Watcher:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._routes())
             group.create_task(self._statuses())
-            group.create_task(self._serve())
+            group.create_task(self._replicas())
 
     async def _routes(self) -> None:
         while True:
@@ -91,49 +89,43 @@ class Watcher:
             timeline.add_heartbeat(beat["gateway"], revision=beat["revision"], at=beat["at"])
 
     async def _statuses(self) -> None:
-        store = ObjectStore(self.pool)
         while True:
             try:
-                await self._read_statuses(store)
-            except UNAVAILABLE as error:
+                self._see(await self.platform.objects())
+            except self.platform.away as error:
                 logger.info("statuses cannot be read now: %s", error)
             await asyncio.sleep(STATUS_SECONDS)
 
-    async def _read_statuses(self, store: ObjectStore) -> None:
-        seen = self.sightings
-        for body in await store.list("Model"):
-            if body["metadata"]["name"] == self.model:
-                seen.model = Model.model_validate(body)
-        for body in await store.list("ModelVersion"):
-            after = ModelVersion.model_validate(body)
-            name = after.metadata.name
-            before = seen.versions.get(name)
-            if after.spec.model != self.model or after == before:
-                continue
-            seen.versions[name] = after
-            phases = seen.phases.setdefault(name, [])
-            if not phases or phases[-1] != after.status.phase:
-                phases.append(after.status.phase)
-            self.narrate(before, after)
+    def _see(self, objects: Sequence[Mapping[str, Any]]) -> None:
+        for body in objects:
+            if body["kind"] == Kind.MODEL:
+                self._see_model(Model.model_validate(body))
+            else:
+                self._see_version(ModelVersion.model_validate(body))
 
-    async def _serve(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=10)
-        async with aiohttp.ClientSession(
-            timeout=timeout, headers=dict(self.dashboard_headers)
-        ) as session:
-            while True:
-                try:
-                    await self._read_serve(session)
-                except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-                    logger.info("Serve's applications cannot be read now: %s", error)
-                await asyncio.sleep(SERVE_SECONDS)
+    def _see_model(self, model: Model) -> None:
+        if model.metadata.name == self.model:
+            self.sightings.model = model
 
-    async def _read_serve(self, session: aiohttp.ClientSession) -> None:
-        async with session.get(f"{self.dashboard_url}/api/serve/applications/") as response:
-            response.raise_for_status()
-            body = await response.json(content_type=None)
-        for application, replicas in replicas_of(body).items():
-            self.sightings.replicas.setdefault(application, set()).update(replicas)
+    def _see_version(self, after: ModelVersion) -> None:
+        seen, name = self.sightings, after.metadata.name
+        before = seen.versions.get(name)
+        if after.spec.model != self.model or after == before:
+            return
+        seen.versions[name] = after
+        phases = seen.phases.setdefault(name, [])
+        if not phases or phases[-1] != after.status.phase:
+            phases.append(after.status.phase)
+        self.narrate(before, after)
+
+    async def _replicas(self) -> None:
+        while True:
+            try:
+                for backend, replicas in (await self.platform.replicas()).items():
+                    self.sightings.replicas.setdefault(backend, set()).update(replicas)
+            except self.platform.away as error:
+                logger.info("replicas cannot be read now: %s", error)
+            await asyncio.sleep(REPLICAS_SECONDS)
 
 
 def _point(route: ModelRoute, revision: int, at: float) -> RoutePoint:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +19,15 @@ from rich.console import Console
 from rich.table import Table
 
 from slipway_cli.demo.context import DemoContext, DemoOutcome
+from slipway_cli.demo.laptop import Laptop
+from slipway_cli.demo.platform import DemoPlatform
 from slipway_cli.errors import CliError, InvalidInput
 from slipway_cli.local.doctor import examine
 from slipway_cli.local.endpoints import LOOPBACK
 from slipway_cli.local.layout import Layout, LocalState, default_home
 from slipway_cli.local.plan import ray_temp_dir
 from slipway_cli.local.supervisor import POLL_SECONDS, Supervisor, held_home, take_down
+from slipway_store.connect import Pool
 
 DETACH_SECONDS = 180.0
 
@@ -130,12 +134,17 @@ def _run_demo(context: DemoContext, supervisor: Supervisor) -> DemoOutcome:
         return asyncio.run(run_story(context))
 
 
+def _laptop(pool: Pool, *, dashboard_url: str) -> DemoPlatform:
+    return Laptop(pool=pool, dashboard_url=dashboard_url)
+
+
 def _demo_context(state: LocalState, started_at: float, made_at: float | None) -> DemoContext:
     return DemoContext(
         dsn=state.dsn,
         gateway_url=state.gateway_url,
-        dashboard_url=state.dashboard_url,
+        platform=partial(_laptop, dashboard_url=state.dashboard_url),
         home=Path(state.home),
+        marks=(state.home, str(ray_temp_dir(Path(state.home)))),
         made_at=made_at or started_at,
         started_at=started_at,
         console=Console(stderr=True),

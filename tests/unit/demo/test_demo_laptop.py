@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from slipway_cli.demo.serve import ReplicaSeen, replicas_of
+from slipway_cli.demo.laptop import replicas_of
+from slipway_cli.demo.platform import ReplicaSeen
 
 
 def application(**deployments):
@@ -22,7 +23,7 @@ def test_running_replicas_and_empty_applications():
         }
     }
     assert replicas_of(body) == {
-        "v1-ab": {ReplicaSeen(deployment="LLMServer", replica="x", pid=7)},
+        "v1-ab": {ReplicaSeen(deployment="LLMServer", replica="x", run=7)},
         "v2-cd": set(),
     }
 
