@@ -21,7 +21,7 @@ import asyncpg
 from slipway_contracts.route import CHANNEL_KEYS
 from slipway_store.clean import refused_values
 from slipway_store.connect import Connection, Pool
-from slipway_store.errors import NotFound
+from slipway_store.errors import InvalidValue, NotFound
 
 _SECRET = re.compile(r"slw_([0-9a-f]{12})_[A-Za-z0-9_-]{20,100}")
 
@@ -77,6 +77,25 @@ async def create_key(
             assert row is not None
             await _notify(connection, row["id"])
     return _record(row), secret
+
+
+async def insert_key(pool: Pool, secret: str, *, name: str) -> bool:
+    """Store a secret that was made elsewhere, for every Model; False where its id is known already.
+
+    A revoked key stays revoked. Raises InvalidValue for what has not the form of a secret.
+    """
+    key_id = id_of(secret)
+    if key_id is None:
+        raise InvalidValue(f"the key {name} is not of the form slw_<12 hex digits>_<random>")
+    async with pool.acquire() as connection, connection.transaction():
+        made = await connection.fetchval(
+            """INSERT INTO api_keys (id, name, hash, models) VALUES ($1, $2, $3, '{}')
+            ON CONFLICT (id) DO NOTHING RETURNING id""",
+            *(key_id, name, hash_secret(secret)),
+        )
+        if made is not None:
+            await _notify(connection, key_id)
+    return made is not None
 
 
 async def revoke_key(pool: Pool, key_id: str) -> KeyRecord:

@@ -71,6 +71,7 @@ class Gateway:
             keys=self.keys,
             shipper=self.shipper,
             in_flight=self.in_flight.by_version,
+            first_key=settings.first_key,
         )
         self.link.restore()
         self.log.on_attempt += [self.metrics.observe, self._watch]

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from slipway_store.keys import id_of
 
 PREFIX = "SLIPWAY_GATEWAY_"
 Seconds = Annotated[float, Field(gt=0)]
@@ -39,6 +41,9 @@ class Settings(BaseSettings):
 
     keyless_loopback: bool = Field(
         default=True, description="calls from this machine need no key; set false in a cluster"
+    )
+    first_key: SecretStr | None = Field(
+        default=None, description="an API key to store if its id is unknown: a cluster's first call"
     )
     keys_ttl: Seconds = Field(
         default=3600, description="known keys are accepted this long without PostgreSQL"
@@ -77,6 +82,13 @@ class Settings(BaseSettings):
     )
     shutdown_grace: Seconds = Field(default=60, description="for streams to finish after SIGTERM")
     flush_timeout: Seconds = Field(default=5, description="for the log's last batch at exit")
+
+    @field_validator("first_key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and id_of(key.get_secret_value()) is None:
+            raise ValueError("must be of the form slw_<12 hex digits>_<20 to 100 characters>")
+        return key
 
     @property
     def slot_dir(self) -> Path:

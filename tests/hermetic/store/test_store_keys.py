@@ -9,8 +9,8 @@ import pytest
 
 from slipway_contracts.route import CHANNEL_KEYS
 from slipway_store.connect import Listener, Pool
-from slipway_store.errors import NotFound
-from slipway_store.keys import create_key, id_of, list_keys, load_keys, revoke_key
+from slipway_store.errors import InvalidValue, NotFound
+from slipway_store.keys import create_key, id_of, insert_key, list_keys, load_keys, revoke_key
 
 
 async def test_secret_is_nowhere_in_the_database(pool: Pool) -> None:
@@ -52,6 +52,23 @@ async def test_revoked_and_expired_keys_are_not_loaded(pool: Pool) -> None:
     assert live.live(now)
     assert not live.live(now + timedelta(hours=1))
     assert not first.live(now)
+
+
+async def test_a_key_made_elsewhere_is_stored_once_and_stays_revoked(pool: Pool) -> None:
+    secret = "slw_0123456789ab_" + "x" * 43
+    made = await asyncio.gather(*(insert_key(pool, secret, name="first") for _ in range(4)))
+    assert sorted(made) == [False, False, False, True]
+    (record,) = (await load_keys(pool)).values()
+    assert (record.id, record.name, record.models) == ("0123456789ab", "first", ())
+    assert record.matches(secret)
+    await revoke_key(pool, record.id)
+    assert not await insert_key(pool, secret, name="first")
+    assert await load_keys(pool) == {}
+
+
+async def test_what_is_no_secret_is_not_stored(pool: Pool) -> None:
+    with pytest.raises(InvalidValue, match="slw_<12 hex digits>"):
+        await insert_key(pool, "password", name="first")
 
 
 async def test_unknown_key_is_an_error(pool: Pool) -> None:

@@ -18,6 +18,7 @@ ENVIRONMENT = [
     "drain_delay",
     "dsn",
     "first_byte_timeout",
+    "first_key",
     "flush_timeout",
     "header_count_limit",
     "header_limit",

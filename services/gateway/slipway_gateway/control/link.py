@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic import SecretStr
+
 from slipway_contracts.route import CHANNEL_KEYS, CHANNEL_ROUTES, GuardTrip, Heartbeat
 from slipway_gateway.attempts.shipper import Shipper
 from slipway_gateway.control.copy import load_copy, save_copy
@@ -25,7 +27,7 @@ from slipway_gateway.tenants.keys import Keys
 from slipway_store import routes as store
 from slipway_store.attempts import ensure_partitions
 from slipway_store.connect import Listener, Pool, open_pool
-from slipway_store.keys import load_keys
+from slipway_store.keys import insert_key, load_keys
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class Link:
         keys: Keys,
         shipper: Shipper,
         in_flight: Callable[[], dict[str, int]],
+        first_key: SecretStr | None = None,
     ) -> None:
         self._dsn = dsn
         self._gateway = gateway
@@ -62,6 +65,7 @@ class Link:
         self._keys = keys
         self._shipper = shipper
         self._in_flight = in_flight
+        self._first_key = first_key
         self._trips: list[GuardTrip] = []
         self._wake = asyncio.Event()
         self._keys_changed = True
@@ -152,6 +156,11 @@ class Link:
                 continue
 
     async def _beat(self, pool: Pool) -> None:
+        if self._first_key is not None:
+            secret = self._first_key.get_secret_value()
+            if await _within(insert_key(pool, secret, name="first")):
+                logger.info("first key stored")
+            self._first_key = None
         if self._table.apply(await _within(store.read_routes(pool))):
             logger.info("routes applied", extra={"revision": self._table.revision})
             await asyncio.to_thread(save_copy, self._folder / ROUTES, self._table.dump())
