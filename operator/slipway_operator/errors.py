@@ -3,7 +3,8 @@
 OperatorError
 ├── Transient   the world will change: try again after ``delay`` seconds
 │   └── Conflict   somebody wrote first: read again now
-└── Terminal    trying again will not help: ``reason`` becomes a condition
+├── Terminal    trying again will not help: ``reason`` becomes a condition
+└── LeaseLost   another replica may lead now: this process ends
 """
 
 from __future__ import annotations
@@ -36,3 +37,7 @@ class Terminal(OperatorError):
     def __init__(self, message: str, *, reason: Reason) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class LeaseLost(OperatorError):
+    """This replica leads no more, or cannot know that it does."""

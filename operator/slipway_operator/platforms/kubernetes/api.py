@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -19,7 +20,8 @@ import orjson
 from kubernetes.aio import config as client_config
 from kubernetes.aio.client import ApiClient, Configuration
 
-from slipway_operator.errors import Conflict, Transient
+from slipway_contracts.conditions import Reason
+from slipway_operator.errors import Conflict, Terminal, Transient
 from slipway_operator.platforms.kubernetes.answers import Missing, error_of
 from slipway_operator.platforms.kubernetes.kinds import (
     MANAGER,
@@ -59,7 +61,10 @@ class Api:
             return None
 
     async def list(self, kind: Kind, *, labels: Mapping[str, str] | None = None) -> Bodies:
-        """All of a kind, without managed fields; each carries its apiVersion and kind."""
+        """All of a kind, without managed fields; each carries its apiVersion and kind.
+
+        A label with an empty value must exist, whatever it says.
+        """
         bodies, _ = await self._pages(kind, labels=labels)
         for body in bodies:
             body["metadata"].pop("managedFields", None)
@@ -67,9 +72,11 @@ class Api:
             body.setdefault("kind", kind.kind)
         return bodies
 
-    async def versions(self, kind: Kind) -> tuple[Bodies, str]:
-        """Metadata of all of a kind, and the resource version that the list is as of."""
-        return await self._pages(kind, accept=METADATA_ONLY)
+    async def versions(
+        self, kind: Kind, *, labels: Mapping[str, str] | None = None
+    ) -> tuple[Bodies, str]:
+        """As ``list``, but metadata alone, and the resource version that the list is as of."""
+        return await self._pages(kind, labels=labels, accept=METADATA_ONLY)
 
     async def create(self, kind: Kind, body: Body) -> Body:
         """Conflict when it is there already."""
@@ -126,7 +133,7 @@ class Api:
     ) -> tuple[Bodies, str]:
         query: dict[str, str | int] = {"limit": PAGE}
         if labels:
-            query["labelSelector"] = ",".join(f"{k}={v}" for k, v in sorted(labels.items()))
+            query["labelSelector"] = selector(labels)
         bodies: Bodies = []
         while True:
             path = kind.path(self.namespace)
@@ -172,22 +179,62 @@ class Api:
         return data
 
 
+def selector(labels: Mapping[str, str]) -> str:
+    """A label selector; a label with an empty value must exist."""
+    return ",".join(f"{key}={value}" if value else key for key, value in sorted(labels.items()))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Where the API server is and who asks. Certificates and keys are paths of files."""
+
+    server: str
+    ca: str | None
+    certificate: str | None
+    private_key: str | None
+    token: str | None
+    configuration: Any
+
+    async def renewed(self) -> Access:
+        """With the token as it is now: those of pods are replaced every hour."""
+        return await _access(self.configuration)
+
+
+async def find_access(kubeconfig: Path | None = None) -> Access:
+    """The pod's ServiceAccount, or the kubeconfig's current user."""
+    configuration = Configuration()
+    try:
+        if kubeconfig is None and _in_cluster():
+            client_config.load_incluster_config(configuration)
+        else:
+            file = str(kubeconfig) if kubeconfig else None
+            await client_config.load_kube_config(file, client_configuration=configuration)
+    except client_config.ConfigException as error:
+        raise Terminal(
+            f"no access to a cluster: {error}; set SLIPWAY_OPERATOR_KUBECONFIG, or run in a pod "
+            "with a ServiceAccount token",
+            reason=Reason.INVALID,
+        ) from error
+    return await _access(configuration)
+
+
 @asynccontextmanager
-async def connect(namespace: str, *, kubeconfig: Path | None = None) -> AsyncGenerator[Api]:
-    """An ``Api`` as the pod's ServiceAccount, or as the kubeconfig's current user."""
-    async with ApiClient(await credentials(kubeconfig)) as client:
+async def connect(access: Access, *, namespace: str) -> AsyncGenerator[Api]:
+    """An ``Api`` for as long as the context is open."""
+    async with ApiClient(access.configuration) as client:
         yield Api(client, namespace=namespace)
 
 
-async def credentials(kubeconfig: Path | None) -> Any:
-    """The client's configuration: address, certificates, and a token that renews itself."""
-    configuration = Configuration()
-    if kubeconfig is None and _in_cluster():
-        client_config.load_incluster_config(configuration)
-    else:
-        file = str(kubeconfig) if kubeconfig else None
-        await client_config.load_kube_config(file, client_configuration=configuration)
-    return configuration
+async def _access(configuration: Any) -> Access:
+    bearer = (await configuration.auth_settings()).get("BearerToken", {}).get("value") or ""
+    return Access(
+        server=configuration.host,
+        ca=configuration.ssl_ca_cert,
+        certificate=configuration.cert_file,
+        private_key=configuration.key_file,
+        token=bearer.split(" ", 1)[-1] or None,
+        configuration=configuration,
+    )
 
 
 def _in_cluster() -> bool:

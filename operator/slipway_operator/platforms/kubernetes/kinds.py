@@ -55,6 +55,13 @@ RAY_CLUSTERS = Kind(group="ray.io", version="v1", plural="rayclusters", kind="Ra
 
 # What the cache holds: the two kinds of ours, and the children that are found by label.
 WATCHED = (MODELS, MODEL_VERSIONS, JOBS, CONFIG_MAPS, PODS, RAY_SERVICES)
+# KubeRay may be installed after Slipway; without it nothing is served, but runs go on.
+OPTIONAL = frozenset({RAY_SERVICES})
+
+
+def labels_of(kind: Kind) -> dict[str, str]:
+    """By which labels ours are told from others of a kind: those that name a Model."""
+    return {} if kind in {MODELS, MODEL_VERSIONS} else {LABEL_MODEL: ""}
 
 
 def name_of(body: Body) -> str:

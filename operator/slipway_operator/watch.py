@@ -1,0 +1,200 @@
+"""The watches: Kopf's streams for speed, a relist for truth, both into one cache.
+
+The only module that knows Kopf. Of Kopf it uses ``on.event`` alone: no handlers with state, so no
+finalizers and no annotations on anybody's objects. A stream that fell silent shows when the relist
+knows more than it has told: then it is logged, counted, and all streams are opened anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import kopf
+
+from slipway_operator.errors import Transient
+from slipway_operator.platforms.kubernetes.api import Access, selector
+from slipway_operator.platforms.kubernetes.cache import Cache
+from slipway_operator.platforms.kubernetes.kinds import (
+    WATCHED,
+    Kind,
+    labels_of,
+    name_of,
+    uid_of,
+)
+from slipway_operator.platforms.kubernetes.relist import Key, Relist
+
+log = logging.getLogger(__name__)
+
+RELIST_SECONDS = 20.0
+# How much later than a list the watch may tell the same.
+GRACE_SECONDS = 5.0
+RESTART_SECONDS = 2.0
+# The API server ends a watch after this, we after a little more: no stream outlives its renewal.
+SERVER_TIMEOUT = 240
+CLIENT_TIMEOUT = 250
+CONNECT_TIMEOUT = 5
+REQUEST_TIMEOUT = 30
+PAGE = 500
+
+
+class Heard(Protocol):
+    """Who counts what the watch does."""
+
+    def restarted(self, why: str) -> None: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """``run`` until cancelled. ``access`` logs Kopf in; ``spawned`` runs whenever Kopf has started,
+    since Kopf puts its own signal handlers in place of the process's.
+    """
+
+    cache: Cache
+    relist: Relist
+    access: Access
+    namespace: str
+    heard: Heard
+    spawned: Callable[[], None] = lambda: None
+    _filled: asyncio.Event = field(default_factory=asyncio.Event)
+    _told: set[Key] = field(default_factory=set)
+
+    async def filled(self) -> None:
+        """Wait until the cache has everything."""
+        await self._filled.wait()
+
+    @property
+    def ready(self) -> bool:
+        return self._filled.is_set()
+
+    async def run(self) -> None:
+        await self._fill()
+        while True:
+            streams = asyncio.create_task(self._stream(), name="watch-streams")
+            silence = asyncio.create_task(self._until_silent(), name="watch-relist")
+            try:
+                await asyncio.wait((streams, silence), return_when=asyncio.FIRST_COMPLETED)
+                why = _why(streams, silence)
+            finally:
+                await _end(streams, silence)
+            self.heard.restarted(why)
+            log.warning("watch: opened anew", extra={"error": why})
+            await asyncio.sleep(RESTART_SECONDS)
+
+    async def _fill(self) -> None:
+        while not self._filled.is_set():
+            try:
+                await self.relist.fill()
+                self._filled.set()
+            except Transient as error:
+                log.warning("watch: cannot list yet", extra={"error": str(error)})
+                await asyncio.sleep(error.delay)
+
+    async def _until_silent(self) -> None:
+        """Returns when a list knew what the streams had not told, even a while later."""
+        absent = self.relist.absent
+        while True:
+            await asyncio.sleep(RELIST_SECONDS - GRACE_SECONDS)
+            self._told.clear()
+            try:
+                missed = await self.relist.compare()
+            except Transient as error:
+                log.warning("watch: cannot list", extra={"error": str(error)})
+                continue
+            await asyncio.sleep(GRACE_SECONDS)
+            if missed - self._told or absent - self.relist.absent:
+                return
+
+    async def _stream(self) -> None:
+        """Kopf, until one of its parts ends."""
+        tasks = await kopf.spawn_tasks(
+            registry=self._registry(),
+            settings=_settings(),
+            namespaces=[self.namespace],
+            standalone=True,
+        )
+        self.spawned()
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await _end(*tasks)
+
+    def _registry(self) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        kopf.on.login(registry=registry)(self._login)
+        for kind in WATCHED:
+            told = _teller(self, kind)
+            kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id="cache")(
+                told
+            )
+        return registry
+
+    async def _login(self, **_: Any) -> kopf.ConnectionInfo:
+        access = await self.access.renewed()
+        return kopf.ConnectionInfo(
+            server=access.server,
+            ca_path=access.ca,
+            certificate_path=access.certificate,
+            private_key_path=access.private_key,
+            scheme="Bearer" if access.token else None,
+            token=access.token,
+        )
+
+    def told(self, kind: Kind, event: Any) -> None:
+        """One watch event. Also the way in for tests of a watch that is late or doubled."""
+        body = dict(event["object"])
+        self._told.add((kind, name_of(body)))
+        if event["type"] == "DELETED":
+            self.cache.drop(kind, name_of(body), uid=uid_of(body))
+        else:
+            self.cache.put(kind, body)
+
+
+def _teller(watch: Watch, kind: Kind) -> Callable[..., Any]:
+    async def cache(event: Any, **_: Any) -> None:
+        watch.told(kind, event)
+
+    return cache
+
+
+def _settings() -> kopf.OperatorSettings:
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.watching.server_timeout = SERVER_TIMEOUT
+    settings.watching.client_timeout = CLIENT_TIMEOUT
+    settings.watching.connect_timeout = CONNECT_TIMEOUT
+    settings.watching.chunk_size = PAGE
+    settings.networking.request_timeout = REQUEST_TIMEOUT
+    settings.networking.connect_timeout = CONNECT_TIMEOUT
+    # Otherwise Kopf kills the whole process a while after its streams were opened anew.
+    settings.process.ultimate_exiting_timeout = None
+    settings.queueing.idle_timeout = 1.0
+    for kind in WATCHED:
+        labels = labels_of(kind)
+        if labels:
+            key = (kind.group, kind.version, kind.plural)
+            settings.watching.label_selectors[key] = selector(labels)
+    return settings
+
+
+def _why(streams: asyncio.Task[None], silence: asyncio.Task[None]) -> str:
+    if silence.done():
+        return "silent"
+    error = streams.exception()
+    if error is not None:
+        log.error("watch: Kopf ended", extra={"error": f"{type(error).__name__}: {error}"})
+    return "ended"
+
+
+async def _end(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await asyncio.gather(*tasks, return_exceptions=True)
