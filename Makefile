@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DISTRIBUTIONS := libs/contracts libs/verdicts libs/store operator services/gateway services/engine services/cli training-jobs
-SOURCES := $(DISTRIBUTIONS) tests benchmarks scripts deploy/cluster
-PACKAGES := libs/contracts/slipway_contracts libs/verdicts/slipway_verdicts libs/store/slipway_store operator/slipway_operator services/gateway/slipway_gateway services/engine/slipway_engine services/cli/slipway_cli training-jobs/slipway_training deploy/cluster/slipway_cluster
+SOURCES := $(DISTRIBUTIONS) tests benchmarks scripts deploy/cluster deploy/images
+PACKAGES := libs/contracts/slipway_contracts libs/verdicts/slipway_verdicts libs/store/slipway_store operator/slipway_operator services/gateway/slipway_gateway services/engine/slipway_engine services/cli/slipway_cli training-jobs/slipway_training deploy/cluster/slipway_cluster deploy/images/slipway_images
 # Compiling torch, Ray and vLLM anew in every process would cost minutes.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -87,6 +87,11 @@ verify: $(VENV)/.dev ## regenerate what is generated and fail on a difference
 .PHONY: bench-gateway
 bench-gateway: $(VENV)/.dev $(VENV)-bench/.ready ## CPU a request of our gateway beside its peers'
 	$(BIN)/python -m benchmarks.gateway
+
+.PHONY: images
+images: ## build what changed of the container images, print their sizes
+	$(PYTHON) deploy/images build
+	$(PYTHON) deploy/images sizes
 
 CLUSTER := $(PYTHON) deploy/cluster
 .PHONY: tools
