@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from slipway_contracts.run import EvaluateRun, ImportRun, TrainRun
+from slipway_contracts.run import EvaluateRun, ImportRun, RunResult, TrainRun
 from slipway_training.environment import read_environment
-from slipway_training.errors import ConfigInvalid, TrainingFailure
+from slipway_training.errors import ConfigInvalid, Interrupted, TrainingFailure
+from slipway_training.report import Report
 from slipway_training.run import execute, parse_spec
 from slipway_training.stop import StopFlag
 
@@ -35,29 +36,57 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.verb == "export":
             return _export(options)
-        spec = _spec(options)
-        processes = options.processes or processes_of(spec)
-        if processes > 0 and not read_environment().launched:
-            from slipway_training.launch import launch
-
-            return launch(given, processes)
-        result = execute(spec, options.work, stop, dry_run=options.dry_run)
-        print(result.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+        return _run(options, given, stop)
     except TrainingFailure as error:
         print(f"slipway-training: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def _run(options: argparse.Namespace, given: Sequence[str], stop: StopFlag) -> int:
+    spec, here = _spec(options), read_environment()
+    processes = options.processes or processes_of(spec)
+    if processes > 0 and not here.launched:
+        from slipway_training.launch import launch, meeting
+
+        _check_nodes(spec, here.group.nodes)
+        return launch(given, meeting(here.group, processes))
+    stream = sys.stdout if options.report else None
+    report = Report(stream=stream, file=options.result_file) if here.is_first else Report()
+    try:
+        result = execute(spec, options.work, stop, dry_run=options.dry_run, report=stream)
+    except Interrupted:
+        raise
+    except TrainingFailure as error:
+        report.ended(RunResult(error=str(error)))
+        raise
+    if stream is None:
+        print(result.model_dump_json(by_alias=True, exclude_none=True, indent=1))
+    report.ended(result)
     return 0
+
+
+def _check_nodes(spec: TrainRun | ImportRun | EvaluateRun, nodes: int) -> None:
+    wanted = spec.training.nodes if isinstance(spec, TrainRun) else 1
+    if nodes != wanted:
+        raise ConfigInvalid(
+            f"training.nodes is {wanted}, and this run was started on {nodes}; set "
+            f"training.nodes: {nodes}, or start it where several machines can be had"
+        )
 
 
 def processes_of(spec: TrainRun | ImportRun | EvaluateRun) -> int:
     """How many processes must be launched for ``spec``; 0: this one does it alone.
 
-    A process a GPU that the run asks for; the sharded modes want a group even of one.
+    A process a GPU that the run asks for; the sharded modes want a group even of one, and so do
+    several machines.
     """
     if not isinstance(spec, TrainRun):
         return 0
-    gpus = spec.training.resources.gpu
-    return gpus if gpus > 1 or spec.training.mode != "baseline" else 0
+    training = spec.training
+    if training.nodes > 1:
+        return max(1, training.resources.gpu)
+    gpus = training.resources.gpu
+    return gpus if gpus > 1 or training.mode != "baseline" else 0
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -105,6 +134,8 @@ def _parser() -> argparse.ArgumentParser:
     run = verbs.add_parser("run", help="carry out one RunSpec (what a platform calls)")
     run.add_argument("--spec", type=Path, required=True, help="RunSpec as JSON")
     run.add_argument("--work", type=Path, required=True, help="the run's own folder")
+    run.add_argument("--report", choices=("stdout",), help="progress and result as marked lines")
+    run.add_argument("--result-file", type=Path, help="gets the result where it is small")
     train = verbs.add_parser("train", help="train and write DIR/artifact; resumes by default")
     evaluate = verbs.add_parser("evaluate", help="measure the suites; report in DIR/result.json")
     imported = verbs.add_parser("import", help="make DIR/artifact from ready-made weights")
@@ -129,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     for verb in (run, train, evaluate, imported, export):
         verb.add_argument("--threads", type=int, default=0, help="torch threads (torch decides)")
-        verb.set_defaults(dry_run=False, processes=0, run_name=None)
+        verb.set_defaults(dry_run=False, processes=0, run_name=None, report=None, result_file=None)
     return parser
 
 

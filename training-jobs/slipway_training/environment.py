@@ -1,7 +1,8 @@
 """What a run takes from its process environment, read in one place.
 
-The launcher of several processes sets torch's own RANK and WORLD_SIZE; keys of experiment trackers
-come from secrets.
+The launcher of several processes sets torch's own RANK and WORLD_SIZE; whoever starts a run on
+several machines sets the variables by which torchrun takes its options (PET_NNODES, PET_NODE_RANK,
+PET_MASTER_ADDR, PET_MASTER_PORT); keys of experiment trackers come from secrets.
 """
 
 from __future__ import annotations
@@ -11,12 +12,23 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """This machine's place among those of the run, and where the first one waits for the others."""
+
+    nodes: int = 1
+    node: int = 0
+    address: str = ""
+    port: int = 29500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """This process's place among the run's processes, and which tracker settings are present."""
 
     rank: int
     processes: int
     launched: bool
+    group: Group = Group()
     has_wandb_key: bool
     has_mlflow_address: bool
 
@@ -32,6 +44,12 @@ def read_environment() -> Environment:
         rank=int(os.environ.get("RANK", "0")),
         processes=int(os.environ.get("WORLD_SIZE", "1")),
         launched="WORLD_SIZE" in os.environ,
+        group=Group(
+            nodes=int(os.environ.get("PET_NNODES", "1")),
+            node=int(os.environ.get("PET_NODE_RANK", "0")),
+            address=os.environ.get("PET_MASTER_ADDR", ""),
+            port=int(os.environ.get("PET_MASTER_PORT", "29500")),
+        ),
         has_wandb_key=bool(os.environ.get("WANDB_API_KEY"))
         or os.environ.get("WANDB_MODE") in ("offline", "disabled"),
         has_mlflow_address=bool(os.environ.get("MLFLOW_TRACKING_URI")),

@@ -1,4 +1,4 @@
-"""One run on several processes of this machine, a process a device.
+"""One run on several processes of this machine, a process a device; alone or with other machines.
 
 torchrun would do, but for its exit codes: a platform must see 75 when the run was checkpointed and
 77 when memory ran out, so this launcher starts the same processes with the same variables and
@@ -15,20 +15,49 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import FrameType
+
+from slipway_training.environment import Group
 
 _POLL_SECONDS = 0.1
 # After one process failed the others cannot go on: their collectives would wait forever.
 _GRACE_SECONDS = 60.0
+LOOPBACK = "127.0.0.1"
 
 
-def launch(arguments: Sequence[str], processes: int) -> int:
-    """Run ``slipway_training`` with ``arguments`` on ``processes`` processes; their exit code."""
-    port = _free_port()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meeting:
+    """Where all processes of the run meet, and how many each machine brings."""
+
+    group: Group
+    processes: int
+
+    def place(self, local: int) -> dict[str, str]:
+        """torch's variables for one process of this machine."""
+        return {
+            "RANK": str(self.group.node * self.processes + local),
+            "LOCAL_RANK": str(local),
+            "WORLD_SIZE": str(self.group.nodes * self.processes),
+            "LOCAL_WORLD_SIZE": str(self.processes),
+            "MASTER_ADDR": self.group.address or LOOPBACK,
+            "MASTER_PORT": str(self.group.port),
+        }
+
+
+def meeting(group: Group, processes: int) -> Meeting:
+    """Alone on this machine any free port will do; several machines must know it beforehand."""
+    if group.nodes == 1:
+        group = Group(address=LOOPBACK, port=_free_port())
+    return Meeting(group=group, processes=processes)
+
+
+def launch(arguments: Sequence[str], place: Meeting) -> int:
+    """Run ``slipway_training`` with ``arguments`` in each process of this machine; exit code."""
     command = [sys.executable, "-m", "slipway_training", *arguments]
     started = [
-        subprocess.Popen(command, env={**os.environ, **_place(rank, processes, port)})
-        for rank in range(processes)
+        subprocess.Popen(command, env={**os.environ, **place.place(local)})
+        for local in range(place.processes)
     ]
 
     def pass_on(number: int, frame: FrameType | None) -> None:
@@ -57,17 +86,6 @@ def exit_code(codes: Sequence[int]) -> int:
     """
     failed = [code for code in codes if code != 0]
     return next((code for code in failed if code > 0), 1 if failed else 0)
-
-
-def _place(rank: int, processes: int, port: int) -> dict[str, str]:
-    return {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(processes),
-        "LOCAL_WORLD_SIZE": str(processes),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
 
 
 def _free_port() -> int:

@@ -39,15 +39,26 @@ class Material:
 
 
 def run_loop(
-    training: Training, work: Path, stop: StopFlag, *, material: Material, dry_run: bool = False
+    training: Training,
+    work: Path,
+    stop: StopFlag,
+    *,
+    material: Material,
+    log: ProgressLog,
+    dry_run: bool = False,
 ) -> dict[str, float]:
     """Train to the end and return the run's figures. Raises Interrupted on a signal."""
     if training.early_stopping and len(material.eval_set) == 0:
         raise ConfigInvalid("training.data holds nothing out to stop early on; raise evalFraction")
+    from slipway_training.callbacks import training_callbacks
+
     resume = None if dry_run else checkpoints.latest(work / checkpoints.FOLDER)
     began = time.monotonic()
     try:
-        trainer = _trainer(training, work, stop, material=material, dry_run=dry_run)
+        callbacks = training_callbacks(
+            training, log, stop, tokens_per_step=_tokens_a_step(training, material)
+        )
+        trainer = _trainer(training, work, callbacks, material=material, dry_run=dry_run)
         with naming_the_remedy("training", material.batch_size):
             _train(trainer, resume)
         state = trainer.state
@@ -70,21 +81,22 @@ def trained_figures(work: Path) -> dict[str, float]:
     return figures
 
 
+def _tokens_a_step(training: Training, material: Material) -> int:
+    samples = material.batch_size * training.gradient_accumulation * read_environment().processes
+    return samples * material.units
+
+
 def _trainer(
-    training: Training, work: Path, stop: StopFlag, *, material: Material, dry_run: bool
+    training: Training, work: Path, callbacks: list[Any], *, material: Material, dry_run: bool
 ) -> Any:
     from transformers import PrinterCallback, Trainer
 
-    from slipway_training.callbacks import training_callbacks
-
-    processes = read_environment().processes
     steps = steps_of(
         training,
         samples=len(material.train_set),
         batch_size=material.batch_size,
-        processes=processes,
+        processes=read_environment().processes,
     )
-    samples = material.batch_size * training.gradient_accumulation * processes
     trainer = Trainer(
         model=material.model,
         args=trainer_arguments(
@@ -97,9 +109,7 @@ def _trainer(
         ),
         train_dataset=material.train_set,
         eval_dataset=material.eval_set,
-        callbacks=training_callbacks(
-            training, ProgressLog(work), stop, tokens_per_step=samples * material.units
-        ),
+        callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

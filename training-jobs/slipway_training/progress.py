@@ -1,4 +1,7 @@
-"""Progress as JSON lines in ``progress.jsonl`` and in the run's log, readable while it goes on."""
+"""Progress as JSON lines in ``progress.jsonl`` and in the run's log, readable while it goes on.
+
+Whoever cannot read the file asks for a report: the same lines on a stream, marked as such.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ import math
 import sys
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TextIO
 
-from slipway_contracts.run import PROGRESS_FILE, Progress
+from slipway_contracts.run import PROGRESS_FILE, PROGRESS_MARK, Progress
 
 Event = Literal["start", "step", "evaluation", "checkpoint", "end"]
 
@@ -16,8 +19,9 @@ Event = Literal["start", "step", "evaluation", "checkpoint", "end"]
 class ProgressLog:
     """Appends lines; a torn last line of a killed run is ended first, so that readers skip it."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, *, report: TextIO | None = None) -> None:
         self._path = work / PROGRESS_FILE
+        self._report = report
         if self._path.exists() and not self._path.read_bytes().endswith(b"\n"):
             self._append("\n")
 
@@ -45,7 +49,11 @@ class ProgressLog:
         )
         text = line.model_dump_json(by_alias=True, exclude_none=True) + "\n"
         self._append(text)
-        sys.stderr.write(text)
+        if self._report is None:
+            sys.stderr.write(text)
+            return
+        self._report.write(f"{PROGRESS_MARK} {text}")
+        self._report.flush()
 
     def _append(self, text: str) -> None:
         with self._path.open("a", encoding="utf-8") as stream:

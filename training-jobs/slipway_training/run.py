@@ -11,7 +11,9 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -32,6 +34,7 @@ from slipway_training.files import write_atomically
 from slipway_training.lineage import config_digest
 from slipway_training.loop import TRAINED
 from slipway_training.memory import naming_the_remedy
+from slipway_training.progress import ProgressLog
 from slipway_training.stop import StopFlag
 
 _IDENTITY = "run.json"
@@ -47,22 +50,29 @@ def parse_spec(text: str | bytes) -> TrainRun | ImportRun | EvaluateRun:
 
 
 def execute(
-    spec: TrainRun | ImportRun | EvaluateRun, work: Path, stop: StopFlag, *, dry_run: bool = False
+    spec: TrainRun | ImportRun | EvaluateRun,
+    work: Path,
+    stop: StopFlag,
+    *,
+    dry_run: bool = False,
+    report: TextIO | None = None,
 ) -> RunResult:
-    """Carry out ``spec`` in ``work`` and store ``result.json``; a failure is stored and raised."""
+    """Carry out ``spec`` in ``work`` and store ``result.json``; a failure is stored and raised.
+
+    ``report``: where progress is told as it happens.
+    """
     work.mkdir(parents=True, exist_ok=True)
+    dispatch = partial(_dispatch, spec, work, stop, dry_run=dry_run, report=report)
     if not read_environment().is_first:
         # The first process of the group holds the lock and stores the result for all.
-        return (
-            stored_result(work) or _published(spec) or _dispatch(spec, work, stop, dry_run=dry_run)
-        )
+        return stored_result(work) or _published(spec) or dispatch()
     with _only_process(work):
         if not dry_run:
             _claim(spec, work)
         finished = stored_result(work) or _published(spec)
         if finished is None or dry_run:
             try:
-                finished = _dispatch(spec, work, stop, dry_run=dry_run)
+                finished = dispatch()
             except Interrupted:
                 raise
             except TrainingFailure as error:
@@ -85,7 +95,12 @@ def stored_result(work: Path) -> RunResult | None:
 
 
 def _dispatch(
-    spec: TrainRun | ImportRun | EvaluateRun, work: Path, stop: StopFlag, *, dry_run: bool
+    spec: TrainRun | ImportRun | EvaluateRun,
+    work: Path,
+    stop: StopFlag,
+    *,
+    dry_run: bool,
+    report: TextIO | None,
 ) -> RunResult:
     # Each verb is imported when it is asked for: torch takes seconds.
     with naming_the_remedy():
@@ -93,7 +108,9 @@ def _dispatch(
             case TrainRun():
                 from slipway_training.recipes.text import train
 
-                return train(spec, work, stop, dry_run=dry_run)
+                return train(
+                    spec, work, stop, log=ProgressLog(work, report=report), dry_run=dry_run
+                )
             case EvaluateRun():
                 from slipway_training.evaluate import evaluate
 

@@ -85,6 +85,63 @@ FENCED = MetricName(
     owner="gateway",
 )
 
+RECONCILE = MetricName(
+    name="slipway_operator_reconcile_seconds",
+    kind="histogram",
+    labels=(),
+    help="Seconds of one pass over one Model.",
+    owner="operator",
+)
+RECONCILE_ERRORS = MetricName(
+    name="slipway_operator_reconcile_errors_total",
+    kind="counter",
+    labels=("kind",),
+    help="Passes that failed, by kind of error (transient, conflict, terminal, unexpected).",
+    owner="operator",
+)
+QUEUE_DEPTH = MetricName(
+    name="slipway_operator_queue_depth",
+    kind="gauge",
+    labels=(),
+    help="Models that are due and wait for a worker.",
+    owner="operator",
+)
+VERSIONS = MetricName(
+    name="slipway_operator_model_versions",
+    kind="gauge",
+    labels=("phase",),
+    help="ModelVersions, by phase.",
+    owner="operator",
+)
+MODELS = MetricName(
+    name="slipway_operator_models",
+    kind="gauge",
+    labels=("ready",),
+    help="Models, by status of their Ready condition (True, False, Unknown).",
+    owner="operator",
+)
+ROLLOUT_OUTCOMES = MetricName(
+    name="slipway_operator_rollout_outcomes_total",
+    kind="counter",
+    labels=("phase", "reason"),
+    help="Attempts that ended, by the phase they ended in and why.",
+    owner="operator",
+)
+WATCH_RESTARTS = MetricName(
+    name="slipway_operator_watch_restarts_total",
+    kind="counter",
+    labels=("why",),
+    help="Times that the watches were opened anew (silent, ended).",
+    owner="operator",
+)
+LEADER = MetricName(
+    name="slipway_operator_leader",
+    kind="gauge",
+    labels=(),
+    help="1 in the replica that reconciles.",
+    owner="operator",
+)
+
 CATALOGUE: tuple[MetricName, ...] = (
     HTTP_REQUESTS,
     INFERENCE_REQUESTS,
@@ -95,4 +152,12 @@ CATALOGUE: tuple[MetricName, ...] = (
     LOG_PENDING,
     ROUTES_REVISION,
     FENCED,
+    RECONCILE,
+    RECONCILE_ERRORS,
+    QUEUE_DEPTH,
+    VERSIONS,
+    MODELS,
+    ROLLOUT_OUTCOMES,
+    WATCH_RESTARTS,
+    LEADER,
 )

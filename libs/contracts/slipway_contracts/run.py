@@ -5,6 +5,10 @@ The platform starts ``python -m slipway_training run --spec SPEC --work WORK``. 
 checkpoints under ``checkpoints/``, and at the end writes ``result.json`` (a ``RunResult``)
 atomically, then exits 0. Started again on the same WORK it resumes. SIGTERM: checkpoint, then exit
 ``EXIT_CHECKPOINTED`` (see ``slipway_contracts.training`` for the exit codes).
+
+A platform that cannot read WORK asks for ``--report stdout``: then each Progress, and at the end
+the RunResult, is also one line of standard output after its mark; and for ``--result-file FILE``,
+which gets the RunResult if it has at most ``RESULT_FILE_LIMIT`` bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +25,10 @@ from slipway_contracts.training import Training
 
 PROGRESS_FILE = "progress.jsonl"
 RESULT_FILE = "result.json"
+PROGRESS_MARK = "slipway-progress"
+RESULT_MARK = "slipway-result"
+# What Kubernetes keeps of a container's termination message; the rest it would cut off.
+RESULT_FILE_LIMIT = 4096
 
 
 class TrainRun(Spec):

@@ -141,6 +141,10 @@ class Training(Spec):
     lora: Lora = Lora()
     tracking: Tracking = Tracking()
     resources: Resources = Resources()
+    nodes: int = Field(default=1, ge=1, le=64)
+    """Machines that train together; resources are those of each."""
+    queue: Name | None = None
+    """Kueue LocalQueue that admits the run. Empty: it starts at once."""
     backoff_limit: int = Field(default=2, ge=0, le=20)
     """How often a failed run is started again."""
 

@@ -7,6 +7,7 @@ import signal
 import time
 
 import pytest
+from gateway_process import free_port
 from training_runs import a_train_run, carry_out, progress_of, start
 
 from slipway_contracts.artifact import verify_artifact
@@ -137,3 +138,35 @@ def test_an_invalid_spec_exits_78_and_names_the_field(tmp_path):
     process = start(Raw(), tmp_path)
     assert process.wait(DEADLINE) == EXIT_INVALID
     assert "batchSiez" in (tmp_path / "log").read_text()
+
+
+def test_two_machines_train_as_one_group_and_the_first_reports(tmp_path):
+    run = a_train_run(tmp_path / "shared", maxSteps=3, batchSize=2, nodes=2)
+    place = {"GLOO_SOCKET_IFNAME": "lo", "PET_NNODES": "2", "PET_MASTER_ADDR": "127.0.0.1"}
+    place["PET_MASTER_PORT"] = str(free_port())
+    report = ("--report", "stdout", "--result-file")
+    nodes = [tmp_path / "shared", tmp_path / "second"]
+    nodes[0].mkdir()
+    nodes[1].mkdir()
+    (nodes[1] / "work").symlink_to(nodes[0] / "work")
+    (nodes[0] / "work").mkdir()
+    processes = [
+        start(run, node, *report, str(node / "end"), environment=place | {"PET_NODE_RANK": str(n)})
+        for n, node in enumerate(nodes)
+    ]
+    for node, process in zip(nodes, processes, strict=True):
+        assert process.wait(DEADLINE) == 0, (node / "log").read_text()
+    told = (nodes[0] / "log").read_text()
+    assert told.count("slipway-result {") == 1
+    assert "slipway-progress {" in told
+    assert "slipway-" not in (nodes[1] / "log").read_text()
+    result = RunResult.model_validate_json((nodes[0] / "end").read_bytes())
+    assert result.metrics["steps"] == 3
+    assert not (nodes[1] / "end").exists()
+
+
+def test_several_machines_where_there_is_one_is_refused(tmp_path):
+    run = a_train_run(tmp_path, nodes=2)
+    process = start(run, tmp_path)
+    assert process.wait(DEADLINE) == EXIT_INVALID
+    assert "training.nodes is 2, and this run was started on 1" in (tmp_path / "log").read_text()

@@ -52,7 +52,9 @@ class Start:
     manifest: Manifest | None = None
 
 
-def train(run: TrainRun, work: Path, stop: StopFlag, *, dry_run: bool = False) -> RunResult:
+def train(
+    run: TrainRun, work: Path, stop: StopFlag, *, log: ProgressLog, dry_run: bool = False
+) -> RunResult:
     """Carry out ``run``; raises a TrainingFailure that says what to do."""
     data = run.training.data
     check(run)
@@ -66,13 +68,14 @@ def train(run: TrainRun, work: Path, stop: StopFlag, *, dry_run: bool = False) -
             work,
             stop,
             material=prepare(run.training, corpus, start, work=work),
+            log=log,
             dry_run=dry_run,
         )
         if dry_run:
             return RunResult(metrics=figures)
     if not read_environment().is_first:
         return RunResult()
-    return finish(run, work, corpus, start=start)
+    return finish(run, work, corpus, start=start, log=log)
 
 
 def check(run: TrainRun) -> None:
@@ -152,7 +155,9 @@ def prepare(training: Training, corpus: Corpus, start: Start, *, work: Path) -> 
     )
 
 
-def finish(run: TrainRun, work: Path, corpus: Corpus, *, start: Start) -> RunResult:
+def finish(
+    run: TrainRun, work: Path, corpus: Corpus, *, start: Start, log: ProgressLog
+) -> RunResult:
     """Score ``WORK/trained`` on the held-out part and publish it."""
     model = load_trained(work / TRAINED, start, lora=run.training.method == "lora")
     metrics = trained_figures(work)
@@ -191,7 +196,7 @@ def finish(run: TrainRun, work: Path, corpus: Corpus, *, start: Start) -> RunRes
         metrics=metrics,
     )
     steps = int(metrics["steps"])
-    ProgressLog(work).write(
+    log.write(
         "end",
         step=steps,
         max_steps=steps,
