@@ -1,6 +1,7 @@
 """Write every generated file of the repository; with ``--check``, fail where one differs.
 
-``make verify`` runs the check. One entry a generator: folder → file name → content.
+``make verify`` runs the check. One entry a generator: folder → file name → content. A folder of
+``FOLDERS`` holds nothing else; in one of ``BESIDE`` other files live, too.
 """
 
 from __future__ import annotations
@@ -9,22 +10,33 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import chart_generated
+
 from slipway_contracts.crd.__main__ import rendered
 
 ROOT = Path(__file__).parents[1]
-GENERATORS: dict[str, Callable[[], dict[str, str]]] = {"deploy/crds": rendered}
+Generator = Callable[[], dict[str, str]]
+FOLDERS: dict[str, Generator] = {
+    "deploy/crds": rendered,
+    "charts/slipway/crds": chart_generated.crds,
+}
+BESIDE: dict[str, Generator] = {"charts/slipway": chart_generated.documents}
 
 
-def stale(folder: Path, wanted: dict[str, str]) -> list[Path]:
-    """Files that differ, are missing, or that no generator writes any more."""
-    found = {path.name: path.read_text("utf-8") for path in folder.glob("*") if path.is_file()}
-    return [folder / name for name in found.keys() | wanted if found.get(name) != wanted.get(name)]
+def stale(folder: Path, wanted: dict[str, str], *, alone: bool = True) -> list[Path]:
+    """Files that differ, are missing, or (``alone``) that no generator writes any more."""
+    names = {path.name for path in folder.glob("*") if path.is_file()} if alone else set()
+    return [name for name in map(folder.joinpath, names | wanted.keys()) if _differs(name, wanted)]
 
 
-def write(folder: Path, wanted: dict[str, str]) -> None:
-    """Make the folder hold exactly ``wanted``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in stale(folder, wanted):
+def _differs(path: Path, wanted: dict[str, str]) -> bool:
+    return not path.is_file() or path.read_text("utf-8") != wanted.get(path.name)
+
+
+def write(paths: list[Path], wanted: dict[str, str]) -> None:
+    """Make each of ``paths`` what is wanted, or away."""
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
         if path.name in wanted:
             path.write_text(wanted[path.name], "utf-8")
         else:
@@ -38,11 +50,12 @@ def main(arguments: list[str]) -> int:
         print("usage: generate.py [--check]", file=sys.stderr)
         return 2
     differing: list[Path] = []
-    for folder, generate in GENERATORS.items():
+    for folder, generate in (FOLDERS | BESIDE).items():
         wanted = generate()
-        differing += stale(ROOT / folder, wanted)
+        found = stale(ROOT / folder, wanted, alone=folder in FOLDERS)
+        differing += found
         if not check:
-            write(ROOT / folder, wanted)
+            write(found, wanted)
     for path in sorted(differing):
         print(f"{'stale' if check else 'written'}: {path.relative_to(ROOT)}")
     if check and differing:

@@ -1,0 +1,82 @@
+"""Schemas that values of the chart share, by the names that `# @schema {definition: NAME}` uses.
+
+Free maps and lists have no default to learn from, so what may be in them is said here. The
+gateway's settings come from its own ``Settings``: a new one is allowed as soon as it exists.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slipway_gateway.settings import Settings
+
+Schema = dict[str, Any]
+
+NAME: Schema = {"type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "maxLength": 63}
+STRINGS: Schema = {"type": "object", "additionalProperties": {"type": "string"}}
+FREE: Schema = {"type": "object", "additionalProperties": True}
+QUANTITY: Schema = {
+    "type": ["string", "integer"],
+    "pattern": "^[0-9]+(\\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$",
+    "minimum": 0,
+}
+CIDR: Schema = {"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"}
+# Given to every gateway by the chart itself.
+OWN_SETTINGS = frozenset(
+    {"dsn", "host", "port", "slot", "state_dir", "keyless_loopback", "first_key"}
+    | {"drain_delay", "shutdown_grace"}
+)
+
+
+def _object(properties: dict[str, Schema], *required: str) -> Schema:
+    closed = {"type": "object", "properties": properties, "additionalProperties": False}
+    return closed | ({"required": list(required)} if required else {})
+
+
+def _map(values: Schema) -> Schema:
+    return {"type": "object", "propertyNames": NAME, "additionalProperties": values}
+
+
+def _models() -> Schema:
+    own = {
+        "labels": STRINGS | {"description": "Further labels."},
+        "annotations": STRINGS | {"description": "Further annotations."},
+    }
+    version = _object(own | {"spec": FREE | {"description": "ModelVersion's spec."}}, "spec")
+    model = own | {
+        "spec": FREE | {"description": "Model's spec; `kubectl explain model.spec`."},
+        "versions": _map(version) | {"description": "Its ModelVersions by name."},
+    }
+    return _map(_object(model, "spec"))
+
+
+def _gateway_settings() -> Schema:
+    """One property a setting, of the type and with the bounds that the gateway checks, too."""
+    found = Settings.model_json_schema()["properties"]
+    kept = {"type", "minimum", "maximum", "exclusiveMinimum", "description"}
+    properties = {
+        name: {key: value for key, value in schema.items() if key in kept}
+        for name, schema in found.items()
+        if name not in OWN_SETTINGS
+    }
+    return _object(properties)
+
+
+def definitions() -> dict[str, Schema]:
+    """Every shared schema by its name."""
+    name = {"type": "string", "minLength": 1}
+    env_var = _object({"name": name, "value": {"type": "string"}, "valueFrom": FREE}, "name")
+    return {
+        "cidr": CIDR,
+        "cidrs": {"type": "array", "items": CIDR, "minItems": 1},
+        "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
+        "env": {"type": "array", "items": env_var},
+        "gatewaySettings": _gateway_settings(),
+        "models": _models(),
+        "objects": {"type": "array", "items": FREE},
+        "port": {"type": "integer", "minimum": 1, "maximum": 65535},
+        "quantities": {"type": "object", "additionalProperties": QUANTITY},
+        "quantity": QUANTITY,
+        "strings": STRINGS,
+        "tag": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{0,128}$"},
+    }
