@@ -11,7 +11,7 @@ from slipway_cli.errors import InvalidInput
 from slipway_cli.render import table
 from slipway_contracts.rollout import Analysis, Rollout
 from slipway_verdicts.errors import PlanError
-from slipway_verdicts.plan import AnalysisPlan, default_rules
+from slipway_verdicts.plan import AnalysisPlan, Bound, Mode, ThresholdPlan, default_rules
 from slipway_verdicts.simulate import Rates, Row, SimulationResult, SimulationSettings
 from slipway_verdicts.simulate import table as result_rows
 
@@ -32,10 +32,6 @@ def settings_for(
     rollout: Rollout, *, requests_per_second: float, stable: float, candidate: float
 ) -> SimulationSettings:
     """One situation under these settings. Raises InvalidInput for what has no simulation."""
-    if rollout.analysis.mode != "Sequential":
-        raise InvalidInput(
-            "rollout.analysis.mode is Threshold; the simulation is of Sequential: leave --model out"
-        )
     shortest = max((step.min_duration.total_seconds() for step in rollout.steps), default=60.0)
     try:
         return SimulationSettings(
@@ -58,11 +54,19 @@ def plan_for(analysis: Analysis, *, weights: Sequence[int]) -> AnalysisPlan:
         )
         for own in analysis.metrics
     )
+    threshold = analysis.threshold
     return AnalysisPlan(
+        mode=Mode(analysis.mode),
         alpha=analysis.alpha,
         ratio=analysis.ratio,
         rules=rules or tuple(defaults.values()),
         weights=tuple(weights),
+        threshold=ThresholdPlan(
+            interval_seconds=threshold.interval.total_seconds(),
+            min_requests=threshold.min_requests,
+            failure_limit=threshold.failure_limit,
+            bounds=tuple(Bound(metric=b.metric, max=b.max) for b in threshold.bounds),
+        ),
     )
 
 

@@ -594,6 +594,13 @@ def test_rollout_simulate_of_a_model_takes_its_settings_and_its_traffic(cli: Cli
     assert "7.5 requests/s, stable 0.01 bad, candidate 0.2 bad; 30 % → 60 %" in out
 
 
+def test_rollout_simulate_judges_by_plain_bounds_where_the_model_does(cli: Cli) -> None:
+    bounds = {"threshold": {"bounds": [{"metric": "error", "max": 0.05}], "failureLimit": 1}}
+    put_model(cli, {"rollout": {"analysis": {"mode": "Threshold", **bounds}}})
+    out = cli.run("rollout", "simulate", "-m", "m", "--rollouts", "5", "--candidate", "0.9").out
+    assert "threshold (the plan's bounds)" in out
+
+
 def test_rollout_simulate_refuses_nonsense(cli: Cli) -> None:
     assert cli.run("rollout", "simulate", "--rps", "0").code == ExitCode.INVALID
     assert cli.run("rollout", "simulate", "--stable", "2").code == ExitCode.INVALID

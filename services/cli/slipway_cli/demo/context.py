@@ -50,7 +50,11 @@ class DemoContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoOutcome:
-    """``line`` is the JSON report; the caller prints it last, after everything has stopped."""
+    """``line`` is the JSON report; the caller prints it last, after everything has stopped.
+
+    ``played``: False where an earlier demo's versions were found and nothing was done.
+    """
 
     ok: bool
     line: str
+    played: bool = True

@@ -109,7 +109,8 @@ async def run_story(context: DemoContext) -> DemoOutcome:
         platform = context.platform(pool)
         if await _has_played(platform):
             context.console.print(HAS_PLAYED, highlight=False)
-            return DemoOutcome(ok=False, line=json.dumps({"ok": False, "problem": HAS_PLAYED}))
+            line = json.dumps({"ok": False, "problem": HAS_PLAYED})
+            return DemoOutcome(ok=False, line=line, played=False)
         stage = _stage(context, pool, platform)
         async with _audience(stage):
             try:

@@ -117,6 +117,8 @@ def _up(layout: Layout, supervisor: Supervisor, wishes: Wishes) -> DemoOutcome |
             if wishes.demo:
                 context = _demo_context(state, started_at, wishes.made_at)
                 outcome = _run_demo(context, supervisor)
+                if not (outcome.played or wishes.once):
+                    outcome = None  # what is here serves again: nothing to report
             if not wishes.once:
                 _print_addresses(state)
                 _watch(supervisor)
