@@ -24,6 +24,11 @@ class DelayQueue:
     def __len__(self) -> int:
         return len(self._due)
 
+    def waiting(self) -> int:
+        """How many keys are due and wait for somebody to get them."""
+        now = asyncio.get_running_loop().time()
+        return sum(due <= now for due in self._due.values())
+
     def add(self, key: str, delay: float = 0.0) -> None:
         """Run ``key`` after ``delay`` seconds, or sooner if it already was to."""
         due = asyncio.get_running_loop().time() + delay

@@ -11,12 +11,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from slipway_operator.core.decide import decide
 from slipway_operator.core.decision import Decision
 from slipway_operator.core.snapshot import Snapshot
-from slipway_operator.errors import Transient
+from slipway_operator.errors import Conflict, Terminal, Transient
 from slipway_operator.ports import Backends, Events, Objects, Routes, Runs
 from slipway_operator.queue import DelayQueue
 
@@ -78,6 +79,24 @@ class Reconciler:
             await self.platform.objects.release(snapshot.model)
 
 
+class Meter(Protocol):
+    """Who counts passes."""
+
+    def began(self, model: str) -> None: ...
+
+    def ended(self, model: str, error: str) -> None:
+        """``error``: transient, conflict, terminal, unexpected, or empty."""
+        ...
+
+
+class Unmetered:
+    """Nobody counts."""
+
+    def began(self, model: str) -> None: ...
+
+    def ended(self, model: str, error: str) -> None: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Controller:
     """The loop around ``reconcile``: a watch feeds the queue, workers drain it, until cancelled."""
@@ -85,10 +104,11 @@ class Controller:
     reconcile: Callable[[str], Awaitable[float | None]]
     watches: tuple[Callable[[], AsyncIterator[str]], ...]
     workers: int = 4
+    meter: Meter = field(default_factory=Unmetered)
+    queue: DelayQueue = field(default_factory=DelayQueue)
 
     async def run(self) -> None:
-        queue = DelayQueue()
-        failures: dict[str, int] = {}
+        queue, failures = self.queue, dict[str, int]()
         async with asyncio.TaskGroup() as tasks:
             for watch in self.watches:
                 tasks.create_task(_feed(queue, watch))
@@ -98,25 +118,37 @@ class Controller:
     async def _work(self, queue: DelayQueue, failures: dict[str, int]) -> None:
         while True:
             model = await queue.get()
+            error = "cancelled"
+            self.meter.began(model)
             try:
-                delay = await self._pass(model, failures)
+                delay, error = await self._pass(model, failures)
                 if delay is not None:
                     queue.add(model, delay)
             finally:
+                self.meter.ended(model, error)
                 queue.done(model)
 
-    async def _pass(self, model: str, failures: dict[str, int]) -> float | None:
+    async def _pass(self, model: str, failures: dict[str, int]) -> tuple[float | None, str]:
+        """The delay until the next pass, and the kind of error (empty where there was none)."""
         try:
             delay = await self.reconcile(model)
         except Transient as error:
             log.info("will retry", extra={"model": model, "error": str(error)})
-            return error.delay
+            return error.delay, "conflict" if isinstance(error, Conflict) else "transient"
+        except Terminal as error:
+            log.error("reconcile refused", extra={"model": model, "error": str(error)})
+            return _backoff(model, failures), "terminal"
         except Exception as error:
-            failures[model] = failures.get(model, 0) + 1
             log.exception("reconcile failed", extra={"model": model, "error": str(error)})
-            return min(ERROR_DELAY_SECONDS * failures[model], ERROR_DELAY_LIMIT_SECONDS)
+            return _backoff(model, failures), "unexpected"
         failures.pop(model, None)
-        return delay
+        return delay, ""
+
+
+def _backoff(model: str, failures: dict[str, int]) -> float:
+    """Longer with every failure in a row."""
+    failures[model] = failures.get(model, 0) + 1
+    return min(ERROR_DELAY_SECONDS * failures[model], ERROR_DELAY_LIMIT_SECONDS)
 
 
 async def _feed(queue: DelayQueue, watch: Callable[[], AsyncIterator[str]]) -> None:

@@ -1,17 +1,31 @@
-"""The controller's settings: environment ``SLIPWAY_OPERATOR_*``, unknown ones refused."""
+"""The operator's settings: environment ``SLIPWAY_OPERATOR_*``, by platform.
+
+One process reads ``Platform`` to know which of the other two it is about. What a release tells of
+its children is no setting but a file: ``platforms.kubernetes.settings``.
+"""
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class Settings(BaseSettings):
-    """One line a field. ``dsn`` may hold a password, so it prints redacted."""
-
+class _Environment(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SLIPWAY_OPERATOR_", extra="forbid", frozen=True)
+
+
+class Platform(_Environment):
+    """Where the operator runs."""
+
+    platform: Literal["local", "kubernetes"] = "local"
+
+
+class Settings(_Environment):
+    """The local platform. One line a field. ``dsn`` may hold a password, so it prints redacted."""
 
     dsn: SecretStr
     home: Path
@@ -23,3 +37,18 @@ class Settings(BaseSettings):
     run_threads: int = Field(default=1, ge=1, description="compute threads of a run")
     run_niceness: int = Field(default=15, ge=0, le=19, description="so that serving goes first")
     workers: int = Field(default=4, ge=1, description="Models reconciled side by side")
+
+
+class KubernetesSettings(_Environment):
+    """The Kubernetes platform: one release in one namespace."""
+
+    dsn: SecretStr
+    namespace: str = "slipway"
+    platform_file: Path = Path("/etc/slipway/platform.yaml")
+    identity: str = Field(default_factory=socket.gethostname, description="the pod's name")
+    health_host: str = "0.0.0.0"
+    health_port: int = Field(default=8080, ge=0, le=65535)
+    kubeconfig: Path | None = Field(default=None, description="outside a cluster")
+    service_url: str = "http://{service}.{namespace}.svc.{domain}:{port}"
+    workers: int = Field(default=8, ge=1, description="Models reconciled side by side")
+    lease_seconds: float = Field(default=15, ge=1, description="until another may lead")

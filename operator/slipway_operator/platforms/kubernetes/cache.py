@@ -8,7 +8,7 @@ order the watch, the relist and our own writes arrive.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from slipway_operator.platforms.kubernetes.kinds import (
     WATCHED,
@@ -43,6 +43,10 @@ class Cache:
         bodies = self._bodies[kind]
         return [bodies[name] for name in sorted(self._models[kind].get(model, ()))]
 
+    def all(self, kind: Kind) -> Iterable[Body]:
+        """Every object of a kind, in no order. Not across an ``await``."""
+        return self._bodies[kind].values()
+
     def put(self, kind: Kind, body: Body) -> bool:
         """Keep it, if it is newer than what is known. Whether it was."""
         name, model = name_of(body), model_of(kind, body)
@@ -52,8 +56,7 @@ class Cache:
         if known is not None:
             self._forget(kind, name, known)
         if model:
-            body["metadata"].pop("managedFields", None)
-            self._bodies[kind][name] = body
+            self._bodies[kind][name] = _lean(body)
             self._models[kind].setdefault(model, set()).add(name)
         self._tell(model, model_of(kind, known) if known is not None else "")
         return bool(model)
@@ -101,6 +104,12 @@ class Cache:
         for model in {model for model in models if model}:
             for told in tuple(self._listeners):
                 told(model)
+
+
+def _lean(body: Body) -> Body:
+    """Without managed fields, which are as large as the object itself."""
+    metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
+    return body | {"metadata": metadata}
 
 
 def _newer(body: Body, known: Body | None) -> bool:
