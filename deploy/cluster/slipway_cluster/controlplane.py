@@ -54,6 +54,8 @@ class ControlPlane:
     ``controllers``: names for kube-controller-manager, which is not started without any. ``crds``:
     files or folders of CustomResourceDefinitions, established before controllers start (the garbage
     collector would notice later ones only half a minute on). ``apiserver_flags``: appended.
+    ``address``, ``ports``: where to listen, else loopback with free ports. ``leashed``: whether it
+    dies with the process that started it.
     """
 
     def __init__(
@@ -65,11 +67,15 @@ class ControlPlane:
         crds: Iterable[Path] = (),
         apiserver_flags: Sequence[str] = (),
         folders: cache.Folders | None = None,
+        address: str = ADDRESS,
+        ports: components.Ports | None = None,
+        leashed: bool = True,
     ) -> None:
         self.home = home.absolute()
         self.kubeconfig = self.home / "admin.conf"
         self.audit_log = self.home / "audit.log"
-        self.url = ""
+        self.address, self._ports, self._leashed = address, ports, leashed
+        self.url = url_of(address, ports) if ports else ""
         self._audit, self._controllers = audit, tuple(controllers)
         self._crds, self._flags = tuple(crds), tuple(apiserver_flags)
         self._folders = folders or cache.folders()
@@ -105,9 +111,13 @@ class ControlPlane:
             self.install(*self._crds)
             if self._controllers:
                 self._start_controllers()
-            pids = [pid for process in self._processes if (pid := process.pid()) is not None]
-            self._leash = Leash(pids)
+            if self._leashed:
+                self._leash = Leash([pid for process in self._processes if (pid := process.pid())])
             undo.pop_all()
+
+    def running(self) -> dict[str, int | None]:
+        """Pid by name of each process that should run; works from another process too."""
+        return {process.name: process.pid() for process in self._processes}
 
     def stop(self) -> None:
         """Stop all and delete the data; logs and the audit log stay."""
@@ -123,7 +133,16 @@ class ControlPlane:
         self, method: str, path: str, body: object = None, *, content_type: str = JSON
     ) -> dict[str, Any]:
         """As the administrator; ApiError (with ``status``) for a refusal."""
-        return self._client.request(method, path, body, content_type=content_type)
+        return self.client.request(method, path, body, content_type=content_type)
+
+    @property
+    def client(self) -> Client:
+        """The administrator's client; works from another process too where ports are given."""
+        shown = pki.Certificate(
+            certificate=self._authority.folder / "admin.crt",
+            key=self._authority.folder / "admin.key",
+        )
+        return Client(self.url, authority=self.ca, certificate=shown)
 
     def create_namespace(self, name: str, *, labels: dict[str, str] | None = None) -> None:
         """A namespace; pod-security levels are its labels."""
@@ -165,6 +184,13 @@ class ControlPlane:
         shown = kubeconfig.by_token(self.token_for(serviceaccount, namespace=namespace))
         return self._write(f"sa-{namespace}-{serviceaccount}", shown, namespace)
 
+    def component(
+        self, name: str, *, user: str, groups: Sequence[str] = (), hosts: Sequence[str] = ()
+    ) -> Path:
+        """A kubeconfig file of a component; its certificate is ``pki/<name>.crt``."""
+        issued = self._authority.issue(name, user=user, groups=groups, hosts=hosts)
+        return self._write(name, kubeconfig.by_certificate(issued), "default")
+
     def audit_events(self) -> Iterator[dict[str, Any]]:
         """Every finished request so far: verb, user, objectRef, responseStatus, requestObject."""
         with self.audit_log.open(encoding="utf-8") as lines:
@@ -188,26 +214,26 @@ class ControlPlane:
         return None
 
     def _try_servers(self) -> None:
-        ports = free_ports()
-        self.url = f"https://{ADDRESS}:{ports.api}"
+        ports = self._ports or free_ports()
+        self.url = url_of(self.address, ports)
         _, api, etcd = self._processes
         shutil.rmtree(self.home / "etcd", ignore_errors=True)
         etcd_binary = tools.path_of(self._folders, "etcd")
         etcd.start(components.etcd(etcd_binary, data=self.home / "etcd", ports=ports))
         api.start([*self._apiserver(ports), *self._audit_flags(), *self._flags])
-        self._client = Client(self.url, authority=self.ca, certificate=self._admin)
         self._write("admin", kubeconfig.by_certificate(self._admin), "default")
-        api.await_ready(self._client.ready, seconds=PATIENCE_SECONDS)
+        api.await_ready(self.client.ready, seconds=PATIENCE_SECONDS)
 
     def _apiserver(self, ports: components.Ports) -> list[str]:
         issue = self._authority.issue
+        names = list(dict.fromkeys([*components.API_NAMES, self.address]))
         return components.apiserver(
             tools.path_of(self._folders, "kube-apiserver"),
-            address=ADDRESS,
+            address=self.address,
             ports=ports,
             authority=self._authority,
             identities=components.Identities(
-                server=issue("apiserver", user="kube-apiserver", hosts=components.API_NAMES),
+                server=issue("apiserver", user="kube-apiserver", hosts=names),
                 kubelet_client=self._admin,
                 front_proxy=issue("front-proxy", user="front-proxy"),
             ),
@@ -223,11 +249,10 @@ class ControlPlane:
 
     def _start_controllers(self) -> None:
         user = "system:kube-controller-manager"
-        shown = kubeconfig.by_certificate(self._authority.issue("controllers", user=user))
         self._processes[0].start(
             components.controller_manager(
                 tools.path_of(self._folders, "kube-controller-manager"),
-                kubeconfig=self._write("controllers", shown, "default"),
+                kubeconfig=self.component("controllers", user=user),
                 authority=self._authority,
                 controllers=self._controllers,
             )
@@ -246,6 +271,11 @@ class ControlPlane:
             user=user,
             namespace=namespace,
         )
+
+
+def url_of(address: str, ports: components.Ports) -> str:
+    """The API server's URL."""
+    return f"https://{address}:{ports.api}"
 
 
 def free_ports() -> components.Ports:

@@ -8,6 +8,7 @@ finds it built.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -59,10 +60,28 @@ def build(folders: Folders, names: Iterable[str], *, say: Say) -> None:
             say(f"built {tool.key} in {monotonic() - started:.0f} s")
 
 
+def compile_file(source: Path, target: Path) -> None:
+    """One Go file without requirements into one static binary."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _run(
+        [_go(), "build", "-trimpath", "-ldflags", "-s -w", "-o", str(target), str(source)],
+        source.parent,
+    )
+
+
+def module_folder(folders: Folders, name: str, module: str) -> Path:
+    """Where Go keeps the unpacked sources of a tool's module; fetched again where they are gone."""
+    tool = TOOLS[name]
+    home = folders.build / tool.group
+    go = _go()
+    _prepare(go, home, tool)
+    said = _run([go, "mod", "download", "-json", f"{module}@{tool.version}"], home)
+    return Path(json.loads(said)["Dir"])
+
+
 def _build(go: str, folders: Folders, tool: Tool) -> None:
     module = folders.build / tool.group
-    if not (module / f".{tool.name}").exists():
-        _prepare(go, module, tool)
+    _prepare(go, module, tool)
     folders.binaries.mkdir(parents=True, exist_ok=True)
     partial = folders.binaries / f".{tool.key}.{os.getpid()}"
     try:
@@ -75,6 +94,8 @@ def _build(go: str, folders: Folders, tool: Tool) -> None:
 
 def _prepare(go: str, module: Path, tool: Tool) -> None:
     """A throw-away module that requires the tool; marked only when its requirements resolved."""
+    if (module / f".{tool.name}").exists():
+        return
     module.mkdir(parents=True, exist_ok=True)
     if not (module / "go.mod").exists():
         release = ".".join(map(str, GO_RELEASE))
@@ -88,7 +109,7 @@ def _prepare(go: str, module: Path, tool: Tool) -> None:
     (module / f".{tool.name}").touch()
 
 
-def _run(argv: list[str], folder: Path) -> None:
+def _run(argv: list[str], folder: Path) -> str:
     # No toolchain is downloaded: the pinned sources build with the Go that is installed.
     environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=mod"}
     done = subprocess.run(
@@ -97,6 +118,7 @@ def _run(argv: list[str], folder: Path) -> None:
     if done.returncode:
         tail = "\n".join(done.stderr.strip().splitlines()[-8:])
         raise ClusterError(f"{' '.join(argv[:3])} failed in {folder}:\n{tail}")
+    return done.stdout
 
 
 def _go() -> str:

@@ -1,0 +1,35 @@
+"""The cluster's own images, each one static binary: the pods' sandbox and KubeRay's operator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from . import archive, layout, tools
+from .cache import Folders
+from .versions import TOOLS
+
+PAUSE_SOURCE = Path(__file__).parents[1] / "pause" / "main.go"
+KUBERAY_IMAGE = f"docker.io/slipway/kuberay-operator:{TOOLS['kuberay-operator'].version}"
+USER = "65532:65532"
+
+
+def pause(folders: Folders) -> Path:
+    """The archive of the sandbox image, made once."""
+    target = folders.images / "pause-1.tar"
+    if not target.exists():
+        binary = folders.images / "pause-1"
+        tools.compile_file(PAUSE_SOURCE, binary)
+        archive.write(
+            target, name=layout.PAUSE_IMAGE, binary=binary, path="/pause", user="65535:65535"
+        )
+        binary.unlink()
+    return target
+
+
+def kuberay(folders: Folders) -> Path:
+    """The archive of the operator image, made once a version."""
+    target = folders.images / f"{TOOLS['kuberay-operator'].key}.tar"
+    if not target.exists():
+        binary = tools.path_of(folders, "kuberay-operator")
+        archive.write(target, name=KUBERAY_IMAGE, binary=binary, path="/manager", user=USER)
+    return target

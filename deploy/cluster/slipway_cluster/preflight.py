@@ -1,0 +1,94 @@
+"""What the machine must have before anything is started; one line names the fix.
+
+Packages are installed only when asked (``--install-packages`` or ``CI=true``).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from . import commands, layout
+from .errors import ClusterError
+
+# Program or file → Debian package.
+PACKAGES = {
+    "containerd": "containerd",
+    "ctr": "containerd",
+    "runc": "runc",
+    str(layout.CNI_BINARIES / "bridge"): "containernetworking-plugins",
+    "iptables": "iptables",
+    "conntrack": "conntrack",
+    "ip": "iproute2",
+    "openssl": "openssl",
+    "umount": "mount",
+}
+# A path that still leaves room for the sockets below it (108 bytes is the kernel's limit).
+LONGEST_STATE = 70
+
+
+def missing_packages(found: Callable[[str], object] = shutil.which) -> list[str]:
+    """Debian packages to install; which() finds absolute paths too."""
+    return sorted({package for program, package in PACKAGES.items() if not found(program)})
+
+
+def check(state: Path, *, install: bool) -> None:
+    """Raise ClusterError for what hinders an assembled cluster here."""
+    if sys.platform != "linux":
+        raise ClusterError(
+            "an assembled cluster needs Linux; start Docker and install kind, then try again"
+        )
+    if os.geteuid() != 0:
+        raise ClusterError(
+            "an assembled cluster needs root (containers, bridges, iptables): run it with sudo -E, "
+            "or start Docker and install kind"
+        )
+    if len(str(state)) > LONGEST_STATE:
+        raise ClusterError(f"{state} is too long for sockets; set SLIPWAY_CLUSTER_HOME shorter")
+    _packages(install=install)
+
+
+def ports_free() -> None:
+    """Raise ClusterError naming a port that somebody else holds."""
+    for address, port in layout.LISTENS:
+        with closing(socket.socket()) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError as taken:
+                raise ClusterError(
+                    f"{address}:{port} is taken ({taken.strerror}): another cluster runs here; end "
+                    "it, then try again"
+                ) from None
+
+
+def alone(remains: list[str]) -> None:
+    """Raise ClusterError where a Kubernetes that is not ours uses the machine."""
+    if remains:
+        listed = "\n  ".join(remains)
+        raise ClusterError(
+            f"another Kubernetes uses this machine, or one was not ended well:\n  {listed}\n"
+            "end it; only if it was one of ours: python3 deploy/cluster down --force"
+        )
+
+
+def _packages(*, install: bool) -> None:
+    absent = missing_packages()
+    if absent and install:
+        commands.run("apt-get", "update", "-qq")
+        environment = {"DEBIAN_FRONTEND": "noninteractive"}
+        commands.run(
+            *("apt-get", "install", "-y", "-qq", "--no-install-recommends", *absent),
+            environment=environment,
+        )
+        absent = missing_packages()
+    if absent:
+        raise ClusterError(
+            f"Debian packages are missing; run: apt-get install -y {' '.join(absent)} (or pass "
+            "--install-packages)"
+        )
