@@ -70,15 +70,24 @@ class Engines(Spec):
 
 
 class PlatformConfig(Spec):
-    """One release. ``anchor`` is the ConfigMap that RayServices belong to."""
+    """One release. ``anchor`` is the ConfigMap that RayServices belong to.
+
+    ``cpu_overcommit``: trainings and CPU engines request their cores divided by this, so that a
+    small machine holds several that do not all work at once.
+    """
 
     release: Name = "slipway"
+    cpu_overcommit: float = Field(default=1.0, ge=1, le=100)
     anchor: Name = "slipway-platform"
     cluster_domain: str = "cluster.local"
     images: Images
     artifacts: Artifacts = Artifacts()
     runs: Runs = Runs()
     engines: Engines = Engines()
+
+    def cpu_request(self, cores: float) -> str:
+        """So many cores as a request."""
+        return f"{max(1, round(1000 * cores / self.cpu_overcommit))}m"
 
 
 def read_platform(path: Path) -> PlatformConfig:
