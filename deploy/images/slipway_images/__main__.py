@@ -19,7 +19,7 @@ from .catalog import Image, images
 from .containerd import Containerd
 from .errors import ImagesError
 from .folders import Folders, folders
-from .layout import Layout
+from .store import Store
 
 # Above the base; the issue's bar for what everybody pulls.
 LIMITS = {"gateway": 150_000_000, "operator": 150_000_000}
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     chosen = argparse.ArgumentParser(add_help=False)
     chosen.add_argument("names", nargs="*", help="which images; none: all")
     chosen.add_argument("--tag", default="dev", help="default: dev")
-    chosen.add_argument("--gpu", action="store_true", help="the CUDA variants (tag TAG-gpu)")
+    chosen.add_argument("--gpu", action="store_true", help="the CUDA variants (tag TAG-cuda)")
     verbs = made.add_subparsers(dest="verb", required=True)
     verbs.add_parser("build", parents=[chosen], help="build what changed")
     load = verbs.add_parser("load", parents=[chosen], help="hand them to the test cluster")
@@ -63,17 +63,13 @@ def build(chosen: Sequence[Image], where: Folders) -> None:
     keys = json.loads(where.keys.read_text()) if where.keys.exists() else {}
     for image in chosen:
         key, began = image.key(start), time.monotonic()
-        if keys.get(image.reference) == key and Layout(where.layout).manifest(image.reference):
+        if keys.get(image.reference) == key and builder.image_id(image.reference):
             say(f"{image.reference}: unchanged")
             continue
         builder.build(image, where.logs / f"{image.name}.log")
-        built = time.monotonic()
-        builder.copy(image)
         keys[image.reference] = key
         where.keys.write_text(json.dumps(keys, indent=1, sort_keys=True))
-        copied = time.monotonic() - built
-        say(f"{image.reference}: built in {built - began:.0f} s, copied in {copied:.0f} s")
-    Layout(where.layout).prune()
+        say(f"{image.reference}: built in {time.monotonic() - began:.0f} s")
 
 
 def load(chosen: Sequence[Image], where: Folders, *, socket: Path | None, kind: str) -> None:
@@ -82,14 +78,14 @@ def load(chosen: Sequence[Image], where: Folders, *, socket: Path | None, kind: 
         for image in chosen:
             docker.load(image, kind)
         return
-    layout, cluster = Layout(where.layout), Containerd(socket or where.socket)
+    store, cluster = _store(where), Containerd(socket or where.socket)
     held = cluster.images()
     for image in chosen:
-        manifest, began = layout.require(image.reference), time.monotonic()
+        manifest, began = store.manifest(image.reference), time.monotonic()
         if held.get(image.reference) == manifest.digest:
             say(f"{image.reference}: loaded already")
             continue
-        sent = cluster.load(layout, manifest)
+        sent = cluster.load(store, manifest)
         took = time.monotonic() - began
         say(f"{image.reference}: loaded in {took:.0f} s, {sent / 1e6:.0f} MB were new")
 
@@ -111,18 +107,22 @@ def _above_base(image: Image, where: Folders) -> int:
     if docker.available():
         return docker.size(image.reference) - docker.size("docker.io/library/debian:12-slim")
     # debootstrap's base is the lowest layer, whole.
-    return sum(size for _, size in Layout(where.layout).require(image.reference).layers[1:])
+    return sum(size for _, size in _store(where).manifest(image.reference).layers[1:])
+
+
+def _store(where: Folders) -> Store:
+    return Store(buildah.Buildah(where), where.store)
 
 
 def save(chosen: Sequence[Image], where: Folders, output: Path) -> None:
     """One whole archive an image, for machines that share no registry with this one."""
-    layout = Layout(where.layout)
+    store = _store(where)
     output.mkdir(parents=True, exist_ok=True)
     for image in chosen:
-        manifest = layout.require(image.reference)
+        manifest = store.manifest(image.reference)
         path = output / f"{image.name}-{image.tag}-{manifest.digest[7:19]}.tar"
         with path.open("wb") as sink:
-            layout.write_archive(manifest, sink)
+            store.write_archive(manifest, sink)
         say(f"{path}")
 
 
@@ -144,7 +144,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _carry_out(options: argparse.Namespace, where: Folders) -> int:
     if options.verb == "prune":
         buildah.Buildah(where).prune()
-        say(f"{Layout(where.layout).prune() / 1e6:.0f} MB freed in the layout")
         return 0
     chosen = images(options.names, tag=options.tag, gpu=options.gpu)
     match options.verb:

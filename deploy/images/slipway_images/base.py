@@ -55,7 +55,10 @@ def _bootstrap(root: Path, *, log: Path) -> None:
     run(["debootstrap", *options, *mirror], log=log)
     for pattern in LEFTOVERS:
         for path in root.glob(pattern):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
     (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(SLIM)
     if mirror:
         # The machine's mirror is mounted during builds; it is nobody else's business.

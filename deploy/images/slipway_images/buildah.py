@@ -1,8 +1,7 @@
 """Building where no Docker daemon answers and nothing can be pulled.
 
 buildah in a chroot, on a base that debootstrap makes (``base.py``); layers are cached by content in
-a store of our own. A built image is copied uncompressed into one OCI layout: the next copy skips
-the layers that lie there, and compressing 5 GB would cost more than it saves on one machine.
+a store of our own, which ``store.py`` reads.
 """
 
 from __future__ import annotations
@@ -45,11 +44,6 @@ class Buildah:
             *(f"--file={ROOT / image.dockerfile}", f"--tag={image.reference}", ROOT),
             log=log,
         )
-
-    def copy(self, image: Image) -> None:
-        """Put it into the layout; layers that lie there are not written again."""
-        target = f"oci:{self._folders.layout}:{image.reference}"
-        self.call("push", "--quiet", "--disable-compression", image.reference, target)
 
     def prune(self) -> None:
         """Drop what builds that failed left and images that no name refers to."""

@@ -68,17 +68,17 @@ VARIANTS = ("engine", "training")
 
 
 def images(names: list[str], *, tag: str, gpu: bool) -> list[Image]:
-    """The images called ``names`` (none: all) in their order; CUDA variants are tagged ``-gpu``."""
+    """The images called ``names`` (none: all), in order; CUDA variants are tagged ``-cuda``."""
     known = VARIANTS if gpu else tuple(DOCKERFILES)
     if wrong := [name for name in names if name not in known]:
         raise ImagesError(f"no image {', '.join(wrong)}; there are {', '.join(known)}")
-    suffix = "-gpu" if gpu else ""
+    lock = "-gpu" if gpu else ""
     return [
         Image(
             name=name,
             dockerfile=path,
-            tag=tag + suffix,
-            lock=name + suffix if name in VARIANTS else "",
+            tag=f"{tag}-cuda" if gpu else tag,
+            lock=name + lock if name in VARIANTS else "",
         )
         for name, path in DOCKERFILES.items()
         if name in (names or known)

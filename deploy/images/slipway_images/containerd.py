@@ -1,6 +1,6 @@
 """Handing built images to the test cluster's containerd.
 
-It is sent only the blobs that its content store lacks, and nothing when it has the image already.
+It is sent only the layers that its content store lacks, and nothing when it has the image already.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .commands import run
 from .errors import CommandFailed, ImagesError
-from .layout import Layout, Manifest
+from .store import Manifest, Store
 
 NAMESPACE = "k8s.io"
 
@@ -28,17 +28,16 @@ class Containerd:
         rows = [line.split() for line in run([*self._ctr, "images", "list"]).splitlines()[1:]]
         return {row[0]: row[2] for row in rows if len(row) > 2}
 
-    def load(self, layout: Layout, manifest: Manifest) -> int:
+    def load(self, store: Store, manifest: Manifest) -> int:
         """Bytes that had to be sent. Raises CommandFailed."""
-        # The manifest always goes along: an archive without it would be refused.
-        held = set(run([*self._ctr, "content", "list", "--quiet"]).split()) - {manifest.digest}
+        held = set(run([*self._ctr, "content", "list", "--quiet"]).split())
         command = [*self._ctr, "images", "import", "-"]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         ) as importer:
             assert importer.stdin is not None and importer.stderr is not None
             try:
-                sent = layout.write_archive(manifest, importer.stdin, without=held)
+                sent = store.write_archive(manifest, importer.stdin, without=held)
                 importer.stdin.close()
             except BrokenPipeError:
                 sent = 0

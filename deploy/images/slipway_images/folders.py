@@ -24,11 +24,6 @@ class Folders:
         return self.home / "store"
 
     @property
-    def layout(self) -> Path:
-        """One OCI image layout for all images: a layer that two share lies here once."""
-        return self.home / "layout"
-
-    @property
     def machine(self) -> Path:
         """This machine's package configuration, mounted into builds."""
         return self.home / "machine"
@@ -45,12 +40,12 @@ class Folders:
 
     @property
     def keys(self) -> Path:
-        """For each reference the content key of the build that is in the layout."""
+        """For each reference the content key of its last build."""
         return self.home / "keys.json"
 
     def make(self) -> None:
         """Create what is missing."""
-        for path in (self.store, self.layout, self.machine, self.temporary, self.logs):
+        for path in (self.store, self.machine, self.temporary, self.logs):
             path.mkdir(parents=True, exist_ok=True)
 
 
