@@ -72,6 +72,11 @@ test: lint verify unit hermetic local ## everything that this machine can run, t
 unit: $(VENV)/.dev ## pure tests, no sockets; the lifecycle core with full branch coverage
 	$(BIN)/pytest tests/unit --cov=slipway_operator.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
+.PHONY: charts
+charts: $(VENV)/.dev ## the Helm chart: lint, suites, schema, kubeconform, installs on a bare API server
+	$(CLUSTER) tools charts apiserver
+	$(BIN)/pytest tests/charts
+
 .PHONY: hermetic
 hermetic: $(VENV)/.dev ## real processes and a real PostgreSQL, a fake engine
 	$(BIN)/pytest tests/hermetic

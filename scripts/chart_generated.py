@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chart_definitions import definitions
-from chart_values import Value, read_values
+from chart_values_file import Value, read_values
 
 from slipway_contracts.crd.__main__ import rendered
 
@@ -79,16 +79,17 @@ def readme(values: tuple[Value, ...]) -> str:
     head = (CHART / "README.head.md").read_text("utf-8")
     rows = [
         f"| `{'.'.join(value.path)}` | {_default(value.default)} | {value.text} |"
-        for value in _leaves(values)
+        for value in leaves(values)
     ]
     table = ["| Value | Default | |", "|---|---|---|", *rows]
     return "\n".join([head, *table, ""])
 
 
-def _leaves(values: tuple[Value, ...]) -> Iterator[Value]:
+def leaves(values: tuple[Value, ...]) -> Iterator[Value]:
+    """Every value that has no values inside."""
     for value in values:
         if value.children:
-            yield from _leaves(value.children)
+            yield from leaves(value.children)
         else:
             yield value
 

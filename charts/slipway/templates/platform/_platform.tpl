@@ -6,6 +6,7 @@ slipway_operator.platforms.kubernetes.settings.PlatformConfig, so a name that di
 release: {{ .Release.Name }}
 anchor: {{ include "slipway.name" (dict "root" . "part" "platform") }}
 clusterDomain: {{ .Values.clusterDomain }}
+cpuOvercommit: {{ .Values.cpuOvercommit }}
 images:
   engine: {{ include "slipway.image" (dict "root" . "image" "engine") | quote }}
   training: {{ include "slipway.image" (dict "root" . "image" "training") | quote }}
