@@ -137,6 +137,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ClusterError as failed:
         print(f"error: {failed}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; run the same again, or cluster-down", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -140,10 +140,12 @@ class Assembled:
         if self.marked():
             self.say("ending what is left of an earlier cluster")
             self._end()
+        preflight.nobodys(self.folders.state)
         preflight.alone(self.left())
-        tools.build(self.folders, ["cluster"], say=self.say)
+        kubectl = [] if shutil.which("kubectl") else ["kubectl"]
+        tools.build(self.folders, ["cluster", *kubectl], say=self.say)
         pause = images.pause(self.folders)
-        self.folders.state.mkdir(parents=True)
+        self.folders.state.mkdir(parents=True, exist_ok=True)
         (self.folders.state / MARK).touch()
         network.create()
         preflight.ports_free()
@@ -168,7 +170,11 @@ class Assembled:
         if kuberay.ready(self.plane.client):
             return
         self.containers.load([images.kuberay(self.folders)], say=lambda _line: None)
-        kuberay.apply(kuberay.manifests(self.folders), kubeconfig=self.folders.admin)
+        kuberay.apply(
+            kuberay.manifests(self.folders),
+            kubeconfig=self.folders.admin,
+            kubectl=tools.kubectl(self.folders),
+        )
         kuberay.await_ready(self.plane.client)
 
     def _apply(self, objects: Sequence[addons.Applied] | Iterator[addons.Applied]) -> None:

@@ -150,15 +150,14 @@ class ControlPlane:
         self.request("POST", "/api/v1/namespaces", {"metadata": metadata})
 
     def install(self, *paths: Path) -> None:
-        """Create the CRDs in these files or folders (YAML or JSON) and wait until established."""
+        """Create the CRDs in these files or folders (YAML or JSON) and wait until served."""
         files = [file for path in paths for file in _files(path)]
-        names = [
-            self.request("POST", CRD_PATH, file.read_bytes(), content_type=YAML)["metadata"]["name"]
-            for file in files
+        made = [
+            self.request("POST", CRD_PATH, file.read_bytes(), content_type=YAML) for file in files
         ]
-        for name in names:
-            if not wait_until(partial(self._established, name), seconds=30, every=0.05):
-                raise ClusterError(f"the CRD {name} is not established after 30 s")
+        for crd in made:
+            if not wait_until(partial(self._served, crd), seconds=30, every=0.05):
+                raise ClusterError(f"the CRD {crd['metadata']['name']} is not served after 30 s")
 
     def token_for(
         self, serviceaccount: str, *, namespace: str = "default", seconds: int = 3600
@@ -258,10 +257,12 @@ class ControlPlane:
             )
         )
 
-    def _established(self, name: str) -> bool:
-        status = self.request("GET", f"{CRD_PATH}/{name}").get("status") or {}
-        conditions = status.get("conditions") or []
-        return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
+    def _served(self, crd: dict[str, Any]) -> bool:
+        # Established comes earlier than the storage, which answers 429 while it is made.
+        spec = crd["spec"]
+        base, plural = f"/apis/{spec['group']}", spec["names"]["plural"]
+        served = [version["name"] for version in spec["versions"] if version["served"]]
+        return all(self.client.ready(f"{base}/{name}/{plural}?limit=1") for name in served)
 
     def _write(self, name: str, user: dict[str, Any], namespace: str) -> Path:
         return kubeconfig.write(

@@ -38,7 +38,7 @@ def manifests(folders: Folders) -> Path:
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             # kustomize takes a folder as a base only relative to its own.
             shutil.copytree(source.parent, Path(scratch, "config"))
-            text = rendered(Path(scratch), body)
+            text = rendered(Path(scratch), body, kubectl=tools.kubectl(folders))
         partial = target.with_suffix(".partial")
         partial.write_text(text, "utf-8")
         partial.rename(target)
@@ -81,18 +81,18 @@ def kustomization(*, base: str, image: str | None) -> dict[str, object]:
     return body
 
 
-def rendered(scratch: Path, body: dict[str, object]) -> str:
+def rendered(scratch: Path, body: dict[str, object], *, kubectl: str = "kubectl") -> str:
     """What kustomize makes of it, in a scratch folder that holds the base where it is relative."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     (scratch / "namespace.json").write_text(json.dumps(namespace), "utf-8")
     (scratch / "kustomization.yaml").write_text(json.dumps(body), "utf-8")
-    return commands.run("kubectl", "kustomize", scratch)
+    return commands.run(kubectl, "kustomize", scratch)
 
 
-def apply(manifest: Path, *, kubeconfig: Path) -> None:
+def apply(manifest: Path, *, kubeconfig: Path, kubectl: str = "kubectl") -> None:
     """Server-side: the CRDs are too large for an annotation."""
     commands.run(
-        *("kubectl", "--kubeconfig", kubeconfig, "apply", "--server-side", "--force-conflicts"),
+        *(kubectl, "--kubeconfig", kubeconfig, "apply", "--server-side", "--force-conflicts"),
         *("--filename", manifest),
     )
 

@@ -67,6 +67,15 @@ def ports_free() -> None:
                 ) from None
 
 
+def nobodys(state: Path) -> None:
+    """Raise ClusterError where the state folder, which ``down`` deletes, holds something else."""
+    if state.exists() and any(state.iterdir()):
+        raise ClusterError(
+            f"{state} is not empty and not a cluster's; set SLIPWAY_CLUSTER_HOME to a folder that "
+            "can be deleted"
+        )
+
+
 def alone(remains: list[str]) -> None:
     """Raise ClusterError where a Kubernetes that is not ours uses the machine."""
     if remains:

@@ -60,6 +60,11 @@ def build(folders: Folders, names: Iterable[str], *, say: Say) -> None:
             say(f"built {tool.key} in {monotonic() - started:.0f} s")
 
 
+def kubectl(folders: Folders) -> str:
+    """The machine's own, else ours."""
+    return shutil.which("kubectl") or str(path_of(folders, "kubectl"))
+
+
 def compile_file(source: Path, target: Path) -> None:
     """One Go file without requirements into one static binary."""
     target.parent.mkdir(parents=True, exist_ok=True)
