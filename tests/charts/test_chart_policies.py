@@ -142,6 +142,15 @@ def test_runs_reach_hubs_by_option_and_never_the_clouds_metadata():
     assert not allowed(found, source=ENGINE, target=HUB, port=443)
 
 
+def test_only_heads_of_ray_reach_the_api_server_and_only_by_option(default):
+    head = Peer(labels=dict(ENGINE.labels) | {"ray.io/node-type": "head"})
+    by_default = of_kind(default, "NetworkPolicy")
+    assert not allowed(by_default, source=head, target=API, port=443)
+    found = policies(nested("networkPolicy.rayAutoscaling", True))
+    assert allowed(found, source=head, target=API, port=443)
+    assert not allowed(found, source=ENGINE, target=API, port=443)
+
+
 def test_prometheus_reaches_metrics_where_monitored():
     found = policies(nested("monitoring.enabled", True))
     for target, port in ((GATEWAY, 8000), (OPERATOR, 8080), (ENGINE, 8080)):

@@ -37,6 +37,7 @@ EVERYTHING = merged(
     nested("gateway.ingress", {"enabled": True, "hosts": ["a.example"], "tlsSecret": "tls"}),
     nested("gateway.httpRoute", {"enabled": True, "parentRefs": [{"name": "public"}]}),
     nested("networkPolicy.runsEgress.enabled", True),
+    nested("networkPolicy.rayAutoscaling", True),
     nested("networkPolicy.clients", [{"namespaceSelector": {}}]),
     nested("monitoring", {"enabled": True, "labels": {"release": "prometheus"}}),
     nested("runs.huggingFace.existingSecret", "hub"),
@@ -137,9 +138,11 @@ ACCEPTED: dict[str, Values] = {
         "networkPolicy.clients", [{"namespaceSelector": {"matchLabels": {"team": "a"}}}]
     ),
     "runs reach out": nested("networkPolicy.runsEgress", {"enabled": True, "ports": [443, 9000]}),
+    "Ray scales itself": nested("networkPolicy.rayAutoscaling", True),
     "narrow API server": nested("networkPolicy.apiServer", {"cidrs": ["10.0.0.1/32"]}),
     "monitored": nested("monitoring", {"enabled": True, "interval": "30s"}),
     "monitored but for engines": nested("monitoring", {"enabled": True, "engines": False}),
+    "many to a core": nested("cpuOvercommit", 2.5),
     "another domain": nested("clusterDomain", "k8s.example"),
     "from a parent chart": nested("global.anything", {"a": 1}),
 }

@@ -42,3 +42,15 @@
     matchLabels:
       kubernetes.io/metadata.name: {{ . }}
 {{- end }}
+
+{{/* Egress to the API server, which is no pod: by address and port. */}}
+{{- define "slipway.toApiServer" -}}
+- to:
+    {{- range .Values.networkPolicy.apiServer.cidrs }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- end }}
+  ports:
+    {{- range .Values.networkPolicy.apiServer.ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}
