@@ -81,6 +81,11 @@ charts: $(VENV)/.dev ## the Helm chart: lint, suites, schema, kubeconform, insta
 hermetic: $(VENV)/.dev ## real processes and a real PostgreSQL, a fake engine
 	$(BIN)/pytest tests/hermetic
 
+.PHONY: apiserver
+apiserver: $(VENV)/.dev ## a real etcd and kube-apiserver, no nodes
+	$(CLUSTER) tools apiserver
+	$(BIN)/pytest tests/apiserver
+
 .PHONY: local
 local: $(VENV)/.dev ## real engines on this machine
 	$(BIN)/pytest tests/local

@@ -26,8 +26,11 @@ from pydantic.alias_generators import to_camel
 API_VERSION: Literal["slipway.dev/v1alpha1"] = "slipway.dev/v1alpha1"
 GROUP, VERSION = API_VERSION.split("/")
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?")
-DURATION_PATTERN = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$"
+# So many digits are a century and more; the next would leave what a clock can add.
+DURATION_PATTERN = r"^([0-9]{1,6}h)?([0-9]{1,8}m)?([0-9]{1,9}s)?([0-9]{1,9}ms)?$"
+_DURATION = re.compile(
+    r"(?:([0-9]{1,6})h)?(?:([0-9]{1,8})m)?(?:([0-9]{1,9})s)?(?:([0-9]{1,9})ms)?"
+)
 
 
 def parse_duration(value: object) -> timedelta:
