@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from chart_values import ACCEPTED, REFUSED
+from chart_values import ACCEPTED, EVERYTHING, REFUSED
 from helm_chart import CHART, NAMESPACE, RELEASE, Refused, pods, render
 from pod_security import house_violations, violations
 
@@ -49,6 +49,17 @@ def test_another_release_and_namespace_name_everything():
     for name in ("blue-gateway", "blue-platform", "'namespace': 'models'", "blue-postgres.models"):
         assert name in text
     assert "slipway-" not in text.replace("/slipway-", "").replace("slipway-0.1.0", "")
+
+
+def test_a_long_release_name_fits_and_a_longer_one_is_refused():
+    objects = render(EVERYTHING, release="r" * 40)
+    identities = [(found["kind"], found["metadata"]["name"]) for found in objects]
+    assert len(set(identities)) == len(identities)
+    # A StatefulSet's pods carry its name and a hash of ten characters as a label.
+    longest = max(len(name) for kind, name in identities if kind == "StatefulSet")
+    assert longest + 11 <= 63
+    with pytest.raises(Refused, match="at most 40"):
+        render(release="r" * 41)
 
 
 @pytest.mark.parametrize(("values", "named"), REFUSED.values(), ids=REFUSED.keys())

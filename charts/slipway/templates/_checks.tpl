@@ -3,6 +3,9 @@ What the schema cannot say because two values are concerned. Included once, by t
 ConfigMap; a message names the values and what to do.
 */}}
 {{- define "slipway.checks" -}}
+{{- if gt (len .Release.Name) 40 -}}
+{{- fail (printf "the release's name has %d characters; at most 40, so that the names of its pods fit into labels" (len .Release.Name)) -}}
+{{- end -}}
 {{- $gateway := .Values.gateway -}}
 {{- if and $gateway.autoscaling.enabled (gt (int $gateway.autoscaling.minReplicas) (int $gateway.autoscaling.maxReplicas)) -}}
 {{- fail (printf "gateway.autoscaling.maxReplicas is %v, below minReplicas %v; raise it" $gateway.autoscaling.maxReplicas $gateway.autoscaling.minReplicas) -}}
