@@ -56,4 +56,4 @@ def folders(environment: Mapping[str, str] | None = None) -> Folders:
     base = Path(given.get("XDG_CACHE_HOME") or home / ".cache")
     cache = Path(given.get("SLIPWAY_CACHE") or base / "slipway").absolute()
     state = Path(given.get("SLIPWAY_CLUSTER_HOME") or cache / "cluster" / "state").absolute()
-    return Folders(home=cache / "images", socket=state / "containerd.sock")
+    return Folders(home=cache / "images", socket=state / "run" / "containerd.sock")
