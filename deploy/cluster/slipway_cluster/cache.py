@@ -33,7 +33,7 @@ class Folders:
     @property
     def images(self) -> Path:
         """Image archives made by the cluster itself (pause, KubeRay operator)."""
-        return self.cache / "images"
+        return self.cache / "cluster" / "images"
 
     @property
     def containerd(self) -> Path:

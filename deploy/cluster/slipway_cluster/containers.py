@@ -5,6 +5,7 @@ Images live in the cache and survive ``down``; containers do not.
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,10 @@ class Containers:
         config.write_text(
             rendering.containerd(root=self.folders.containerd, state=state, cni=cni), "utf-8"
         )
-        self.process.start(["containerd", "--config", config])
+        pid = self.process.start(["containerd", "--config", config])
+        # Containers inherit the limit of open files; a shell's is too low for Ray.
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
         self.process.await_ready(lambda: bool(commands.tried(*self._ctr("version"))), seconds=60)
         self.clear()
 

@@ -113,4 +113,4 @@ def await_ready(client: Client) -> None:
 
 
 def _kept(folders: Folders, ending: str) -> Path:
-    return folders.cache / "manifests" / f"{TOOLS['kuberay-operator'].key}.{ending}"
+    return folders.cache / "cluster" / "manifests" / f"{TOOLS['kuberay-operator'].key}.{ending}"
