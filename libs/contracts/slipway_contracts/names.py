@@ -27,8 +27,10 @@ def attempt_id(retry_id: str) -> str:
 def child_name(version: str, uid: str, attempt: str, kind: str = "") -> str:
     """Deterministic name of a child, ≤ 47 characters and a DNS label.
 
-    ``kind`` is a short suffix such as ``train`` or ``eval``; a backend has none.
+    ``kind`` is a short suffix such as ``train`` or ``eval``; a backend has none. It begins with a
+    letter, which a version need not: Services and RayServices are named after it.
     """
+    version = version if version[0].isalpha() else f"v{version}"
     suffix = hashlib.sha256(f"{uid}/{attempt}".encode()).hexdigest()[:8]
     tail = f"-{suffix}-{kind}" if kind else f"-{suffix}"
     return version[: RAY_SERVICE_NAME_LIMIT - len(tail)].rstrip("-") + tail

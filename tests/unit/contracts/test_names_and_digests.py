@@ -12,7 +12,8 @@ from slipway_contracts.names import RAY_SERVICE_NAME_LIMIT, attempt_id, child_na
 
 NAMES = st.from_regex(r"\A[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 KINDS = st.sampled_from(["", "train", "eval", "import"])
-LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+# RFC 1035: what a Service may be called.
+LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 
 
 @given(NAMES, st.uuids(), st.text(max_size=10), KINDS)
