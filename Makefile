@@ -109,7 +109,7 @@ tools: ## build the Kubernetes tools that are missing (TOOLS="apiserver charts" 
 	$(CLUSTER) tools $(TOOLS)
 
 .PHONY: cluster
-cluster: ## a real one-node Kubernetes with the KubeRay operator
+cluster: ## a real one-node Kubernetes with KubeRay (also: cluster-status, cluster-logs)
 	$(CLUSTER) up
 
 .PHONY: cluster-down
@@ -117,9 +117,9 @@ cluster-down: ## end it; images and tools stay in the cache
 	$(CLUSTER) down
 
 .PHONY: cluster-status
-cluster-status: ## what of the cluster runs
+cluster-status: # what of the cluster runs
 	$(CLUSTER) status
 
 .PHONY: cluster-logs
-cluster-logs: ## the ends of its processes' logs
+cluster-logs: # the ends of its processes' logs
 	$(CLUSTER) logs

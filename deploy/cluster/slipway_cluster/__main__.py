@@ -137,6 +137,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ClusterError as failed:
         print(f"error: {failed}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        # Whoever read (`| head`) has enough; nothing more can be printed, at exit neither.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("interrupted; run the same again, or cluster-down", file=sys.stderr)
         return 130
