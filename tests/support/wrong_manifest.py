@@ -1,5 +1,4 @@
-"""How a wrong manifest is written down: a right one with one thing wrong, and what is said of it."""
-
+"""How a wrong manifest is written: a right one with one thing wrong, and what is said of it."""
 from __future__ import annotations
 
 from dataclasses import dataclass
