@@ -1,7 +1,8 @@
-"""The controller process and its one other verb: the composition root of the local platform.
+"""The operator's process and its one other verb: settings, signals, and which platform it is.
 
 ``python -m slipway_operator`` reconciles until SIGTERM; ``… stop-runs --home HOME`` ends the runs
-of a home that is being taken down.
+of a local home that is being taken down. Each platform has a composition root of its own, imported
+here when it is the one: a laptop needs no Kubernetes client.
 """
 
 from __future__ import annotations
@@ -10,63 +11,72 @@ import argparse
 import asyncio
 import logging
 import signal
-from contextlib import aclosing, suppress
-from functools import partial
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from slipway_operator import logs
-from slipway_operator.observe import Observer
-from slipway_operator.platforms.evidence import PostgresEvidence
-from slipway_operator.platforms.local.backends import LocalBackends
-from slipway_operator.platforms.local.objects import LocalEvents, LocalObjects
-from slipway_operator.platforms.local.runs import LocalRuns, RunSettings, stop_all
-from slipway_operator.platforms.routes import PostgresRoutes, watch_guard
-from slipway_operator.reconcile import Controller, Platform, Reconciler
-from slipway_operator.settings import Settings
-from slipway_store.connect import open_pool
+from slipway_operator.errors import LeaseLost, Terminal
+from slipway_operator.settings import KubernetesSettings, Platform, Settings
 
 log = logging.getLogger(__name__)
 
-
-async def serve(settings: Settings) -> None:
-    """Reconcile every Model of the home until cancelled."""
-    dsn = settings.dsn.get_secret_value()
-    backends = LocalBackends(settings)
-    async with await open_pool(dsn, max_size=8) as pool, aclosing(backends):
-        platform = Platform(
-            objects=LocalObjects(pool, dsn, namespace=settings.namespace),
-            events=LocalEvents(pool),
-            runs=LocalRuns(settings=_run_settings(settings)),
-            backends=backends,
-            routes=PostgresRoutes(pool),
-        )
-        evidence = PostgresEvidence(pool)
-        observe = Observer(platform=platform, evidence=evidence)
-        controller = Controller(
-            reconcile=Reconciler(platform=platform, observe=observe),
-            watches=(platform.objects.watch, partial(watch_guard, dsn)),
-            workers=settings.workers,
-        )
-        log.info("controller started")
-        await controller.run()
+Root = Callable[[], Coroutine[Any, Any, None]]
 
 
-def _run_settings(settings: Settings) -> RunSettings:
-    return RunSettings(
-        home=settings.home,
-        max_runs=settings.max_runs,
-        threads=settings.run_threads,
-        niceness=settings.run_niceness,
-    )
+def _root() -> Root:
+    """What to run, with its settings."""
+    if Platform().platform == "kubernetes":
+        from slipway_operator import run_kubernetes
+
+        cluster = KubernetesSettings()  # filled from the environment
+        log.info("settings %s", cluster)
+        return lambda: run_kubernetes.serve(cluster)
+    from slipway_operator import run_local
+
+    settings = Settings()  # filled from the environment
+    log.info("settings %s", settings)
+    return lambda: run_local.serve(settings)
 
 
-async def _until_stopped(settings: Settings) -> None:
-    task = asyncio.create_task(serve(settings))
+async def _until_stopped(root: Root) -> None:
+    task = asyncio.create_task(root())
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
     with suppress(asyncio.CancelledError):
         await task
+
+
+def _run(root: Root) -> int:
+    """The exit status: 1 when the process is to be started again by whoever watches it."""
+    try:
+        asyncio.run(_until_stopped(root))
+    except (LeaseLost, Terminal, ExceptionGroup) as error:
+        expected, unexpected = _split(error)
+        for leaf in expected:
+            log.error("the operator ends", extra={"error": str(leaf)})
+        if unexpected is not None:
+            raise
+        return 1
+    return 0
+
+
+def _split(error: Exception) -> tuple[list[Exception], Exception | None]:
+    """The errors that say themselves what to do, and the rest."""
+    if not isinstance(error, ExceptionGroup):
+        return [error], None
+    expected, unexpected = error.split((LeaseLost, Terminal))
+    return (_leaves(expected) if expected is not None else []), unexpected
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> list[Exception]:
+    found: list[Exception] = []
+    for error in group.exceptions:
+        found += _leaves(error) if isinstance(error, ExceptionGroup) else [error]
+    return found
 
 
 def main() -> None:
@@ -76,12 +86,12 @@ def main() -> None:
     stop_runs.add_argument("--home", type=Path, required=True)
     arguments = parser.parse_args()
     if arguments.verb == "stop-runs":
+        from slipway_operator.platforms.local.runs import stop_all
+
         stop_all(arguments.home)
         return
     logs.configure()
-    settings = Settings()  # filled from the environment
-    log.info("settings %s", settings)
-    asyncio.run(_until_stopped(settings))
+    sys.exit(_run(_root()))
 
 
 if __name__ == "__main__":

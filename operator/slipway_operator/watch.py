@@ -1,22 +1,27 @@
 """The watches: Kopf's streams for speed, a relist for truth, both into one cache.
 
 The only module that knows Kopf. Of Kopf it uses ``on.event`` alone: no handlers with state, so no
-finalizers and no annotations on anybody's objects. A stream that fell silent shows when the relist
-knows more than it has told: then it is logged, counted, and all streams are opened anew.
+finalizers and no annotations on anybody's objects. Kopf has a thread and an event loop of its own:
+it takes signals, and at its end every task of the loop that it runs in.
+
+A stream that fell silent shows when the relist knows more than it has told: then it is logged,
+counted, and all streams are opened anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import kopf
 
-from slipway_operator.errors import Transient
+from slipway_operator.errors import OperatorError, Transient
 from slipway_operator.platforms.kubernetes.api import Access, selector
 from slipway_operator.platforms.kubernetes.cache import Cache
 from slipway_operator.platforms.kubernetes.kinds import (
@@ -34,12 +39,19 @@ RELIST_SECONDS = 20.0
 # How much later than a list the watch may tell the same.
 GRACE_SECONDS = 5.0
 RESTART_SECONDS = 2.0
+# Kopf gives its workers 2 s and what else it finds 5 s.
+STOP_SECONDS = 10.0
+CLOSE_SECONDS = 0.25
 # The API server ends a watch after this, we after a little more: no stream outlives its renewal.
 SERVER_TIMEOUT = 240
 CLIENT_TIMEOUT = 250
 CONNECT_TIMEOUT = 5
 REQUEST_TIMEOUT = 30
 PAGE = 500
+
+
+class WatchEnded(OperatorError):
+    """Kopf gave up; its streams are opened anew."""
 
 
 class Heard(Protocol):
@@ -50,16 +62,13 @@ class Heard(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
-    """``run`` until cancelled. ``access`` logs Kopf in; ``spawned`` runs whenever Kopf has started,
-    since Kopf puts its own signal handlers in place of the process's.
-    """
+    """``run`` until cancelled. ``access`` logs Kopf in."""
 
     cache: Cache
     relist: Relist
     access: Access
     namespace: str
     heard: Heard
-    spawned: Callable[[], None] = lambda: None
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
     _told: set[Key] = field(default_factory=set)
 
@@ -110,26 +119,35 @@ class Watch:
                 return
 
     async def _stream(self) -> None:
-        """Kopf, until one of its parts ends."""
-        tasks = await kopf.spawn_tasks(
-            registry=self._registry(),
-            settings=_settings(),
-            namespaces=[self.namespace],
-            standalone=True,
-        )
-        self.spawned()
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            await _end(*tasks)
+        """Kopf, until it ends by itself. A Kopf that will not end is left behind, deaf."""
+        loop, stop, ended = asyncio.get_running_loop(), threading.Event(), asyncio.Event()
+        registry = self._registry(loop, stop)
+        failed: list[BaseException] = []
 
-    def _registry(self) -> kopf.OperatorRegistry:
+        def operate() -> None:
+            try:
+                asyncio.run(_operate(registry, stop, namespace=self.namespace))
+            except BaseException as error:
+                failed.append(error)
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(ended.set)
+
+        threading.Thread(target=operate, name="kopf", daemon=True).start()
+        try:
+            await ended.wait()
+        finally:
+            stop.set()
+            await _before(ended, seconds=STOP_SECONDS)
+        if failed:
+            raise WatchEnded(f"{type(failed[0]).__name__}: {failed[0]}")
+
+    def _registry(
+        self, loop: asyncio.AbstractEventLoop, stop: threading.Event
+    ) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         kopf.on.login(registry=registry)(self._login)
         for kind in WATCHED:
-            told = _teller(self, kind)
+            told = _teller(partial(self.told, kind), loop, stop)
             kopf.on.event(kind.group, kind.version, kind.plural, registry=registry, id="cache")(
                 told
             )
@@ -156,11 +174,30 @@ class Watch:
             self.cache.put(kind, body)
 
 
-def _teller(watch: Watch, kind: Kind) -> Callable[..., Any]:
+def _teller(
+    told: Callable[[Any], None], loop: asyncio.AbstractEventLoop, stop: threading.Event
+) -> Callable[..., Any]:
+    """A handler that tells an event in our own loop, unless it comes after the end."""
+
     async def cache(event: Any, **_: Any) -> None:
-        watch.told(kind, event)
+        if not stop.is_set():
+            loop.call_soon_threadsafe(told, event)
 
     return cache
+
+
+async def _operate(
+    registry: kopf.OperatorRegistry, stop: threading.Event, *, namespace: str
+) -> None:
+    await kopf.operator(
+        registry=registry,
+        settings=_settings(),
+        namespaces=[namespace],
+        standalone=True,
+        stop_flag=stop,
+    )
+    # Closed TLS connections need a moment of their loop to be closed indeed.
+    await asyncio.sleep(CLOSE_SECONDS)
 
 
 def _settings() -> kopf.OperatorSettings:
@@ -186,15 +223,20 @@ def _settings() -> kopf.OperatorSettings:
 
 def _why(streams: asyncio.Task[None], silence: asyncio.Task[None]) -> str:
     if silence.done():
+        silence.result()
         return "silent"
     error = streams.exception()
     if error is not None:
-        log.error("watch: Kopf ended", extra={"error": f"{type(error).__name__}: {error}"})
+        log.error("watch: Kopf ended", extra={"error": str(error)})
     return "ended"
 
 
-async def _end(*tasks: asyncio.Future[Any]) -> None:
+async def _end(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
-    with suppress(asyncio.CancelledError):
-        await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _before(event: asyncio.Event, *, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

@@ -138,7 +138,7 @@ class Api:
         while True:
             path = kind.path(self.namespace)
             page = await self._object("GET", path, query=query, accept=accept)
-            bodies += page["items"]
+            bodies += page.get("items") or []
             token = page["metadata"].get("continue")
             if not token:
                 return bodies, str(page["metadata"].get("resourceVersion", ""))
