@@ -73,6 +73,20 @@ def container_status(
     }
 
 
+def kept(sent: Any, found: Any, path: str = "") -> list[str]:
+    """What was sent and is not found again."""
+    if isinstance(sent, dict) and isinstance(found, dict):
+        return [line for k, v in sent.items() for line in kept(v, found.get(k), f"{path}.{k}")]
+    if isinstance(sent, list) and isinstance(found, list) and len(sent) == len(found):
+        return [
+            line
+            for n, (a, b) in enumerate(zip(sent, found, strict=True))
+            for line in kept(a, b, f"{path}[{n}]")
+        ]
+    # What is false or empty may be left out.
+    return [] if sent == found or (not sent and found is None) else [path]
+
+
 class KubernetesRunsWorld:
     """``jobs``: uids of every Job that was ever seen, by name."""
 

@@ -56,7 +56,7 @@ def test_on_a_cpu_the_engine_runs_in_the_head():
     assert "workerGroupSpecs" not in spec
     head = spec["headGroupSpec"]
     container = head["template"]["spec"]["containers"][0]
-    assert container["resources"]["requests"] == {"cpu": "5000m", "memory": "10240Mi"}
+    assert container["resources"]["requests"] == {"cpu": "5", "memory": "10240Mi"}
     assert container["resources"]["limits"] == {"memory": "10240Mi"}
     assert head["rayStartParams"]["num-cpus"] == "6"
     env = {entry["name"]: entry["value"] for entry in container["env"]}

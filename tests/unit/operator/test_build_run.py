@@ -100,7 +100,7 @@ def test_an_eviction_and_a_checkpoint_are_no_failures_and_a_wrong_config_is_the_
 def test_a_training_asks_for_what_it_needs():
     needs = {"resources": {"cpu": 4, "memory": "9Gi"}}
     made = container(a_training_run(**needs))
-    assert made["resources"]["requests"] == {"cpu": "4000m", "memory": "9Gi"}
+    assert made["resources"]["requests"] == {"cpu": "4", "memory": "9Gi"}
     assert made["resources"]["limits"] == {"memory": "9Gi"}
     assert env(a_training_run(**needs))["OMP_NUM_THREADS"] == "4"
     shared = CONFIG.model_copy(update={"cpu_overcommit": 8.0})

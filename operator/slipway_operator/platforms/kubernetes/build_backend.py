@@ -14,7 +14,7 @@ from slipway_contracts.serving import Serving
 from slipway_operator.core.decision import DesiredBackend
 from slipway_operator.platforms.kubernetes import pod_parts
 from slipway_operator.platforms.kubernetes.kinds import CONFIG_MAPS, Body
-from slipway_operator.platforms.kubernetes.quantities import mebibytes, millicores
+from slipway_operator.platforms.kubernetes.quantities import cores, mebibytes, millicores
 from slipway_operator.platforms.kubernetes.serve_config import SERVE_PORT, serve_config
 from slipway_operator.platforms.kubernetes.settings import PlatformConfig
 
@@ -97,9 +97,9 @@ def _autoscaling() -> Body:
 def _head_with_engine(serving: Serving, config: PlatformConfig, labels: dict[str, str]) -> Body:
     """Every replica that there may be runs in this pod, so it asks for all of them."""
     most, needs, head = serving.replicas.max, serving.resources, config.engines.head
-    cores = millicores(head.cpu) + millicores(config.cpu_request(most * needs.cpu))
+    cpu = cores(millicores(head.cpu) + config.cpu_request(most * needs.cpu))
     memory = mebibytes(head.memory) + most * mebibytes(needs.memory)
-    room = pod_parts.resources(cpu=f"{cores}m", memory=f"{memory}Mi")
+    room = pod_parts.resources(cpu=cpu, memory=f"{memory}Mi")
     # Logical: a replica and its engine ask for one each, and Serve for some.
     params = _start_params(config, cpus=2 * most + 2, head=True)
     container = _container(HEAD, config, serving, room) | {
@@ -125,8 +125,7 @@ def _head_alone(
 
 def _workers(serving: Serving, config: PlatformConfig, labels: dict[str, str]) -> Body:
     needs, pods = serving.resources, workers_per_replica(serving)
-    cores = str(needs.cpu)
-    room = pod_parts.resources(cpu=cores, memory=needs.memory, gpu=needs.gpu)
+    room = pod_parts.resources(cpu=str(needs.cpu), memory=needs.memory, gpu=needs.gpu)
     container = _container(WORKER, config, serving, room) | {
         "ports": [{"name": "serve", "containerPort": SERVE_PORT}],
         "lifecycle": _lifecycle(serving),

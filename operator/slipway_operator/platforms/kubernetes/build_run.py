@@ -16,6 +16,7 @@ from slipway_contracts.training import EXIT_CHECKPOINTED, EXIT_INVALID, Training
 from slipway_operator.core.decision import DesiredRun, TrainRequest
 from slipway_operator.platforms.kubernetes import pod_parts
 from slipway_operator.platforms.kubernetes.kinds import MODEL_VERSIONS, Body
+from slipway_operator.platforms.kubernetes.quantities import cores
 from slipway_operator.platforms.kubernetes.settings import PlatformConfig
 from slipway_operator.platforms.run_spec import run_spec
 
@@ -196,7 +197,7 @@ def _rendezvous(run: DesiredRun) -> list[Body]:
 def _resources(config: PlatformConfig, needs: Resources | None) -> Body:
     if needs is None:
         return pod_parts.resources(cpu=str(config.runs.cpu), memory=str(config.runs.memory))
-    cpu = config.cpu_request(needs.cpu)
+    cpu = cores(config.cpu_request(needs.cpu))
     return pod_parts.resources(cpu=cpu, memory=needs.memory, gpu=needs.gpu)
 
 

@@ -18,6 +18,12 @@ def millicores(quantity: str | float) -> int:
     return ceil(1000 * _number(quantity))
 
 
+def cores(thousandths: int) -> str:
+    """The quantity as the API server writes it: ``"2"``, ``"250m"``."""
+    whole, rest = divmod(thousandths, 1000)
+    return f"{thousandths}m" if rest else str(whole)
+
+
 def mebibytes(quantity: str | float) -> int:
     """``"2Gi"``, ``"512Mi"`` → MiB, rounded up."""
     return ceil(_number(quantity) / 2**20)

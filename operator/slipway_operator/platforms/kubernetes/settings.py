@@ -85,9 +85,9 @@ class PlatformConfig(Spec):
     runs: Runs = Runs()
     engines: Engines = Engines()
 
-    def cpu_request(self, cores: float) -> str:
-        """So many cores as a request."""
-        return f"{max(1, round(1000 * cores / self.cpu_overcommit))}m"
+    def cpu_request(self, cores: float) -> int:
+        """So many cores as a request, in thousandths."""
+        return max(1, round(1000 * cores / self.cpu_overcommit))
 
 
 def read_platform(path: Path) -> PlatformConfig:
