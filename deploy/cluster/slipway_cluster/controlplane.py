@@ -219,7 +219,7 @@ class ControlPlane:
         shutil.rmtree(self.home / "etcd", ignore_errors=True)
         etcd_binary = tools.path_of(self._folders, "etcd")
         etcd.start(components.etcd(etcd_binary, data=self.home / "etcd", ports=ports))
-        api.start([*self._apiserver(ports), *self._audit_flags(), *self._flags])
+        api.start([*self._apiserver(ports), *self._loopback(), *self._audit_flags(), *self._flags])
         self._write("admin", kubeconfig.by_certificate(self._admin), "default")
         api.await_ready(self.client.ready, seconds=PATIENCE_SECONDS)
 
@@ -237,6 +237,10 @@ class ControlPlane:
                 front_proxy=issue("front-proxy", user="front-proxy"),
             ),
         )
+
+    def _loopback(self) -> list[str]:
+        # A Service may not point at loopback: without nodes nobody uses `kubernetes` anyway.
+        return ["--endpoint-reconciler-type=none"] if self.address == ADDRESS else []
 
     def _audit_flags(self) -> list[str]:
         if not self._audit:
