@@ -212,6 +212,14 @@ ENDS = [
 ]
 
 
+def test_what_a_training_waits_for_is_said():
+    version = a_model_version().trained()
+    seen = a_run(version, "train", "running", message="0/1 nodes are available")
+    result = decided(a_snapshot(a_model(), version, backends=(), runs=(seen,)))
+    told = result.condition("TrainingComplete", "v1").message
+    assert told == f"run {seen.name}: 0/1 nodes are available"
+
+
 @pytest.mark.parametrize(("seen", "outcome", "condition"), ENDS)
 def test_how_a_training_ends(seen, outcome, condition):
     version = a_model_version().trained()

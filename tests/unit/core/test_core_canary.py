@@ -180,12 +180,25 @@ def test_no_weight_on_a_candidate_that_does_not_answer_and_back_when_it_does():
     assert back.status().capacity_wait_since is None
 
 
+def test_why_a_candidate_does_not_answer_is_said():
+    seen = {"reason": Reason.OOM_KILLED, "message": "killed for its memory"}
+    gone = look(on(0), backends=both("unhealthy", **seen))
+    assert gone.said("CandidateReady") == "False/OOMKilled"
+
+
 LOSSES = [
     pytest.param("starting", {}, 691, "RolledBack/BackendLost", id="does-not-come-back"),
     pytest.param("starting", {}, 689, None, id="still-patient"),
     pytest.param("failed", {}, 90, "RolledBack/BackendLost", id="broke"),
     pytest.param("failed", {"reason": Reason.OOM_KILLED}, 90, "RolledBack/OOMKilled", id="oom"),
     pytest.param("no_capacity", {}, 691, "RolledBack/InsufficientCapacity", id="28-evicted"),
+    pytest.param(
+        "unhealthy",
+        {"reason": Reason.OOM_KILLED, "message": "killed for its memory"},
+        691,
+        "RolledBack/OOMKilled",
+        id="killed-again-and-again",
+    ),
 ]
 
 

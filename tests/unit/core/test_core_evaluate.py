@@ -229,6 +229,12 @@ def test_the_probe_compares_with_nothing_while_stable_does_not_answer():
     assert run.request.baseline_endpoint is None and run.request.baseline_version is None
 
 
+def test_what_an_evaluation_waits_for_is_said():
+    run, result = evaluated(candidate(**GATED), state="running", message="no node has room")
+    told = result.condition("EvaluationPassed", "v2").message
+    assert told.startswith(f"run {run.name}: no node has room, compared with")
+
+
 PROBES = [
     pytest.param({"state": "running"}, None, None, id="running"),
     pytest.param(

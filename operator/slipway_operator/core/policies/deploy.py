@@ -57,14 +57,16 @@ def _no_capacity(draft: Draft, v: VersionDraft, seen: BackendObservation) -> Non
 
 
 def _lost(draft: Draft, v: VersionDraft) -> None:
-    said = "the backend does not answer; it gets no weight until it does"
-    v.condition(ConditionType.CANDIDATE_READY, FALSE, reason=Reason.BACKEND_LOST, message=said)
+    seen = v.seen
+    broken = seen is not None and seen.state is BackendState.UNHEALTHY
+    # where it is known why, the reason says so: out of memory, no room to come back
+    reason = (seen.reason if seen is not None and broken else None) or Reason.BACKEND_LOST
+    why = seen.message if seen is not None and broken else ""
+    said = f"{why or 'the backend does not answer'}; it gets no weight until it does"
+    v.condition(ConditionType.CANDIDATE_READY, FALSE, reason=reason, message=said)
     if waited_too_long(draft, v):
-        v.leave(
-            Phase.ROLLED_BACK,
-            Reason.BACKEND_LOST,
-            message="the backend did not come back within serving.capacityTimeout; read its log",
-        )
+        late = "the backend did not come back within serving.capacityTimeout; read its log"
+        v.leave(Phase.ROLLED_BACK, reason, message=f"{why}; {late}" if why else late)
 
 
 def waited_too_long(draft: Draft, v: VersionDraft) -> bool:

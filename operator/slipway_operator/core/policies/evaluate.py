@@ -17,6 +17,7 @@ from slipway_operator.core.decision import DesiredRun, EvaluateRequest
 from slipway_operator.core.draft import FALSE, TRUE, UNKNOWN, Draft, VersionDraft
 from slipway_operator.core.effective import evaluation_digest
 from slipway_operator.core.gates import GateOutcome, judge_gates
+from slipway_operator.core.policies.train import about
 from slipway_operator.core.snapshot import RunObservation, RunState
 
 
@@ -60,7 +61,7 @@ def _evaluate(draft: Draft, v: VersionDraft) -> None:
         v.set(evaluation=status)
         conclude(v, outcome, more=bool(suites_of(v, "endpoint")))
     else:
-        _running(draft, v, run)
+        _running(draft, v, run, seen)
 
 
 def _run(draft: Draft, v: VersionDraft, suites: tuple[Suite, ...]) -> DesiredRun:
@@ -84,7 +85,7 @@ def _run(draft: Draft, v: VersionDraft, suites: tuple[Suite, ...]) -> DesiredRun
     )
 
 
-def _running(draft: Draft, v: VersionDraft, run: DesiredRun) -> None:
+def _running(draft: Draft, v: VersionDraft, run: DesiredRun, seen: RunObservation | None) -> None:
     draft.runs[run.name] = run
     draft.wake_in(2)
     assert isinstance(run.request, EvaluateRequest)
@@ -94,7 +95,7 @@ def _running(draft: Draft, v: VersionDraft, run: DesiredRun) -> None:
         ConditionType.EVALUATION_PASSED,
         UNKNOWN,
         reason=Reason.STABLE_CHANGED if again else Reason.EVALUATION_RUNNING,
-        message=f"run {run.name}, compared with {against or 'nothing: there is no baseline'}",
+        message=f"{about(run, seen)}, compared with {against or 'nothing: there is no baseline'}",
     )
 
 

@@ -89,9 +89,18 @@ def _follow(draft: Draft, v: VersionDraft, run: DesiredRun) -> None:
     draft.runs[run.name] = run
     draft.wake_in(2)
     reason = Reason.TRAINING_RUNNING if training else Reason.IMPORTING
-    v.condition(ConditionType.TRAINING_COMPLETE, FALSE, reason=reason, message=f"run {run.name}")
+    v.condition(ConditionType.TRAINING_COMPLETE, FALSE, reason=reason, message=about(run, seen))
     if seen is not None:
         _progress(v, seen)
+
+
+def about(run: DesiredRun, seen: RunObservation | None) -> str:
+    """The run's name, and what keeps it from working, if anything does."""
+    return (
+        f"run {run.name}: {seen.message}"
+        if seen is not None and seen.message
+        else f"run {run.name}"
+    )
 
 
 def _progress(v: VersionDraft, seen: RunObservation) -> None:
