@@ -32,21 +32,23 @@ spec:
           path: /health
           port: http
         periodSeconds: 1
-        failureThreshold: 60
+        failureThreshold: 180
       livenessProbe:
         httpGet:
           path: /health
           port: http
         periodSeconds: 10
         timeoutSeconds: 5
-        failureThreshold: 3
+        # A restart cuts streams: not for a node that is merely busy.
+        failureThreshold: 6
       readinessProbe:
         httpGet:
           path: /ready
           port: http
         periodSeconds: 2
         timeoutSeconds: 2
-        failureThreshold: 1
+        # A pod that ends leaves the Service at once, whatever this says.
+        failureThreshold: 3
       resources:
         {{- toYaml $gateway.resources | nindent 8 }}
       {{- include "slipway.containerSecurity" . | nindent 6 }}
