@@ -98,6 +98,14 @@ def waiting_pod(reason, message="", *, ago=600):
             "taken away (drained)",
             id="evicted",
         ),
+        pytest.param(
+            a_job(),
+            [failed_pod(75), a_pod("Succeeded", name="last")],
+            "running",
+            None,
+            "",
+            id="about to be complete",
+        ),
         pytest.param(a_job(COMPLETE), [a_pod("Succeeded")], "succeeded", None, "", id="complete"),
         pytest.param(
             a_job(FAILED, failed=3),

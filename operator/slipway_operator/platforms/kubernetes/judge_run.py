@@ -139,6 +139,8 @@ def _running(job: Body, status: dict[str, Any], its_pods: list[Body], now: datet
 
 def _between(its_pods: list[Body]) -> str:
     """Why there is no pod at the moment."""
+    if any(pods.phase(pod) == "Succeeded" for pod in its_pods):
+        return ""
     last = _last_failed(its_pods)
     if last is None:
         return "its Job has no pod yet"
