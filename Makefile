@@ -98,6 +98,11 @@ verify: $(VENV)/.dev ## regenerate what is generated and fail on a difference
 bench-gateway: $(VENV)/.dev $(VENV)-bench/.ready ## CPU a request of our gateway beside its peers'
 	$(BIN)/python -m benchmarks.gateway
 
+.PHONY: bench-operator
+bench-operator: $(VENV)/.dev ## our operator beside a stock Kopf operator, 2,000 versions on KWOK nodes
+	$(PYTHON) deploy/cluster tools apiserver kube-scheduler kwok
+	PYTHONPATH=deploy/cluster $(BIN)/python -m benchmarks.operator
+
 .PHONY: images
 images: ## build what changed of the container images, print their sizes
 	$(PYTHON) deploy/images build
