@@ -24,21 +24,24 @@ from slipway_operator.settings import KubernetesSettings, Platform, Settings
 log = logging.getLogger(__name__)
 
 Root = Callable[[], Coroutine[Any, Any, None]]
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
-def _root() -> Root:
-    """What to run, with its settings."""
+def _root() -> tuple[Root, LoopFactory | None]:
+    """What to run, with its settings, and in which event loop (None: Python's own)."""
     if Platform().platform == "kubernetes":
+        import uvloop
+
         from slipway_operator import run_kubernetes
 
         cluster = KubernetesSettings()  # filled from the environment
         log.info("settings %s", cluster)
-        return lambda: run_kubernetes.serve(cluster)
+        return lambda: run_kubernetes.serve(cluster), uvloop.new_event_loop
     from slipway_operator import run_local
 
     settings = Settings()  # filled from the environment
     log.info("settings %s", settings)
-    return lambda: run_local.serve(settings)
+    return lambda: run_local.serve(settings), None
 
 
 async def _until_stopped(root: Root) -> None:
@@ -50,10 +53,11 @@ async def _until_stopped(root: Root) -> None:
         await task
 
 
-def _run(root: Root) -> int:
+def _run(root: Root, loop_factory: LoopFactory | None) -> int:
     """The exit status: 1 when the process is to be started again by whoever watches it."""
     try:
-        asyncio.run(_until_stopped(root))
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(_until_stopped(root))
     except (LeaseLost, Terminal, ExceptionGroup) as error:
         expected, unexpected = _split(error)
         for leaf in expected:
@@ -91,7 +95,7 @@ def main() -> None:
         stop_all(arguments.home)
         return
     logs.configure()
-    sys.exit(_run(_root()))
+    sys.exit(_run(*_root()))
 
 
 if __name__ == "__main__":

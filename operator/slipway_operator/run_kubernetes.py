@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -23,6 +23,7 @@ from slipway_operator.health import serve_health
 from slipway_operator.metrics import Metrics
 from slipway_operator.observe import Observer
 from slipway_operator.platforms.evidence import PostgresEvidence
+from slipway_operator.platforms.heartbeats import Heartbeats
 from slipway_operator.platforms.kubernetes.api import Access, Api, connect, find_access
 from slipway_operator.platforms.kubernetes.backends import KubernetesBackends
 from slipway_operator.platforms.kubernetes.cache import Cache
@@ -47,6 +48,7 @@ log = logging.getLogger(__name__)
 
 # A pass makes some twenty requests of at most 15 s; one that takes longer than this hangs.
 STUCK_SECONDS = 600.0
+BEATS_SECONDS = 0.25
 # Also what an administrator puts right: a wrong password, a database that is not made yet.
 RETRIED: tuple[type[Exception], ...] = (*UNAVAILABLE, asyncpg.PostgresError)
 RETRY_FIRST_SECONDS = 0.5
@@ -151,8 +153,11 @@ async def _migrate(dsn: str, stage: Stage) -> None:
 async def _lead(operator: Operator, dsn: str) -> None:
     """Reconcile until cancelled. What another leader wrote a moment ago is listed first."""
     await _caught_up(operator.watch.relist)
-    async with await open_pool(dsn, min_size=0, max_size=8) as pool:
-        controller = _controller(operator, pool, dsn)
+    backends = KubernetesBackends(
+        operator.api, operator.cache, operator.config, service_url=operator.settings.service_url
+    )
+    async with await open_pool(dsn, min_size=0, max_size=8) as pool, aclosing(backends):
+        controller = _controller(operator, backends, pool=pool, dsn=dsn)
         log.info("controller started")
         await controller.run()
 
@@ -167,17 +172,20 @@ async def _caught_up(relist: Relist) -> None:
             await asyncio.sleep(error.delay)
 
 
-def _controller(operator: Operator, pool: Pool, dsn: str) -> Controller:
+def _controller(
+    operator: Operator, backends: KubernetesBackends, *, pool: Pool, dsn: str
+) -> Controller:
     api, cache, config = operator.api, operator.cache, operator.config
     settings, metrics = operator.settings, operator.metrics
+    beats = Heartbeats(pool, fresh_seconds=BEATS_SECONDS)
     platform = Platform(
         objects=KubernetesObjects(api, cache, ended=metrics.outcome),
         events=KubernetesEvents(api, cache, identity=settings.identity),
         runs=KubernetesRuns(api, cache, config),
-        backends=KubernetesBackends(api, cache, config, service_url=settings.service_url),
-        routes=PostgresRoutes(pool),
+        backends=backends,
+        routes=PostgresRoutes(pool, beats),
     )
-    observe = Observer(platform=platform, evidence=PostgresEvidence(pool))
+    observe = Observer(platform=platform, evidence=PostgresEvidence(pool, beats))
     return Controller(
         reconcile=_Led(
             reconcile=Reconciler(platform=platform, observe=observe),

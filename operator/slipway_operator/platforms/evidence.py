@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from slipway_operator.core.snapshot import Baseline
+from slipway_operator.platforms.heartbeats import Heartbeats
 from slipway_operator.platforms.store_errors import operator_errors
 from slipway_operator.subject import Subject
 from slipway_store import measurements
 from slipway_store.connect import Pool
 from slipway_store.counts import CountRow, StepWindow, rollout_counts
-from slipway_store.routes import guard_trips, live_heartbeats, lowest_watermark
+from slipway_store.routes import guard_trips, lowest_watermark
 from slipway_store.traffic import baseline, shadow_counts
 from slipway_verdicts.counts import ArmCounts, Tick
 from slipway_verdicts.judgement import Judgement
@@ -34,6 +35,7 @@ class PostgresEvidence:
     """The ``Evidence`` port. Caches hold what cannot change, or may be some seconds old."""
 
     pool: Pool
+    beats: Heartbeats | None = None
     _ended: dict[tuple[str, StepWindow], list[CountRow]] = field(default_factory=dict)
     _before: dict[str, Mapping[str, ArmCounts]] = field(default_factory=dict)
     _baselines: dict[tuple[str, str], tuple[float, Baseline]] = field(default_factory=dict)
@@ -122,8 +124,7 @@ class PostgresEvidence:
             return bool(await guard_trips(self.pool, subject.model, subject.rollout_id))
 
     async def in_flight(self) -> Mapping[str, int] | None:
-        with operator_errors():
-            beats = await live_heartbeats(self.pool)
+        beats = await (self.beats or Heartbeats(self.pool)).live()
         if not beats:
             return None
         total: dict[str, int] = {}

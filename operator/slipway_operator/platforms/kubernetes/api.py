@@ -203,6 +203,8 @@ class Access:
 async def find_access(kubeconfig: Path | None = None) -> Access:
     """The pod's ServiceAccount, or the kubeconfig's current user."""
     configuration = Configuration()
+    # Or aiohttp reads the environment and ~/.netrc for every request, on a thread.
+    configuration.client_session_kwargs = {"trust_env": False}
     try:
         if kubeconfig is None and _in_cluster():
             client_config.load_incluster_config(configuration)
