@@ -30,6 +30,7 @@ from slipway_operator.platforms.kubernetes.kinds import (
     Body,
     Kind,
     name_of,
+    uid_of,
 )
 
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
@@ -118,8 +119,9 @@ class Api:
             await self._object("DELETE", kind.path(self.namespace, name), body=body)
         except Missing:
             return
-        except Conflict as error:
-            if "UID in precondition" not in str(error):
+        except Conflict:
+            found = await self.get(kind, name) if uid else None
+            if found is None or uid_of(found) == uid:
                 raise
 
     async def pod_log(self, name: str, *, container: str, tail_lines: int) -> str:
