@@ -121,6 +121,18 @@ cluster: ## a real one-node Kubernetes with KubeRay (also: cluster-status, clust
 cluster-down: ## end it; images and tools stay in the cache
 	$(CLUSTER) down
 
+.PHONY: demo-cluster
+demo-cluster: cluster env ## the demo's story on that cluster: images, chart, four versions, report
+	$(PYTHON) deploy/images build
+	$(PYTHON) deploy/images load
+	$(CLUSTER) install
+	@KUBECONFIG=$$($(CLUSTER) kubeconfig) $(BIN)/python -m slipway_cli.demo.on_cluster --home $(CURDIR)/.slipway-cluster; \
+	played=$$?; $(CLUSTER) remove && exit $$played
+
+.PHONY: on-cluster
+on-cluster: $(VENV)/.dev ## the cluster tier: that story, and faults while versions serve
+	$(BIN)/pytest tests/cluster
+
 .PHONY: cluster-status
 cluster-status: # what of the cluster runs
 	$(CLUSTER) status

@@ -25,13 +25,12 @@ from slipway_cli.demo.cluster import Kubectl
 from slipway_cli.demo.evidence import LogEvidence, await_shipped, read_log
 from slipway_cli.demo.ledger import Entry, join_log, read_ledger
 from slipway_cli.demo.on_cluster import moved
+from slipway_cluster import release
 from slipway_cluster.cache import folders
 from slipway_cluster.tools import path_of
 from slipway_store.connect import open_pool
 
 ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts/slipway"
-VALUES = CHART / "values-test.yaml"
 # Engines start in about a minute; beside two others and a training it takes several.
 DEADLINE = 600.0
 
@@ -48,7 +47,7 @@ class Release:
 
     home: Path
     namespace: str = "slipway"
-    name: str = "slipway"
+    name: str = release.NAME
     values: dict[str, Any] = field(default_factory=dict)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
@@ -60,27 +59,14 @@ class Release:
         return _run([str(path_of(folders(), "helm")), "-n", self.namespace, *arguments])
 
     def install(self) -> None:
-        """``helm upgrade --install``, until everything of the release is ready."""
+        """The chart with ``values`` on top, until everything of the release is ready."""
         own = self.home / "values.yaml"
         own.write_text(yaml.safe_dump(self.values))
-        self.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {
-                    "name": self.namespace,
-                    "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
-                },
-            }
-        )
-        self.helm(
-            *("upgrade", "--install", self.name, str(CHART)),
-            *("--values", str(VALUES), "--values", str(own), "--wait", "--timeout", "5m"),
-        )
+        release.install(folders(), self.namespace, own, say=print)
 
     def remove(self) -> None:
         """The whole namespace, which must not stick."""
-        _run(["kubectl", "delete", "namespace", self.namespace, "--timeout", "180s"])
+        release.remove(folders(), self.namespace, say=print)
 
     def get(self, kind: str, name: str = "", *more: str) -> Any:
         """JSON of an object, or the items of a list; None where there is no such object."""

@@ -1,4 +1,4 @@
-"""The command line: ``python3 deploy/cluster up|down|status|logs|tools|import``.
+"""The command line: ``python3 deploy/cluster up|down|status|logs|tools|import|install|remove``.
 
 It prints one line a step on standard error; an error is one line that says what to do.
 """
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import cache, kind, tools, volumes
+from . import cache, kind, release, tools, volumes
 from .assembled import Assembled
 from .cache import Folders
 from .errors import ClusterError
@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     )
     down = commands.add_parser("down", help="end it; tools and images stay in the cache")
     down.add_argument("--force", action="store_true", help="even if its state folder is gone")
+    commands.add_parser("kubeconfig", help="print the path of the administrator's")
     commands.add_parser("status", help="what runs; exit status 1 unless all does")
     logs = commands.add_parser("logs", help="the ends of the processes' logs")
     logs.add_argument("names", nargs="*", help="processes; default: all")
@@ -50,6 +51,11 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("names", nargs="*", default=["all"], help=names)
     load = commands.add_parser("import", help="import image archives into the node")
     load.add_argument("archives", nargs="+", type=Path)
+    install = commands.add_parser("install", help="the chart, with values-test.yaml")
+    install.add_argument("--values", action="append", default=[], type=Path)
+    remove = commands.add_parser("remove", help="the namespace that install made")
+    for verb in (install, remove):
+        verb.add_argument("--namespace", default=release.NAME)
     # Run by the cluster itself, not by people.
     commands.add_parser("reclaim")
     return made
@@ -88,6 +94,12 @@ def run_status(folders: Folders, options: argparse.Namespace) -> int:
     return 0 if cluster.whole() else 1
 
 
+def run_kubeconfig(folders: Folders, options: argparse.Namespace) -> int:
+    del options
+    print(folders.admin)
+    return 0
+
+
 def run_logs(folders: Folders, options: argparse.Namespace) -> int:
     logs = chosen(folders, options.runtime).logs()
     unknown = set(options.names) - set(logs)
@@ -112,6 +124,16 @@ def run_import(folders: Folders, options: argparse.Namespace) -> int:
     return 0
 
 
+def run_install(folders: Folders, options: argparse.Namespace) -> int:
+    release.install(folders, options.namespace, *options.values, say=say)
+    return 0
+
+
+def run_remove(folders: Folders, options: argparse.Namespace) -> int:
+    release.remove(folders, options.namespace, say=say)
+    return 0
+
+
 def run_reclaim(folders: Folders, options: argparse.Namespace) -> int:
     del options
     volumes.run(Assembled(folders, say=say).plane.client, folders.state / "volumes")
@@ -121,10 +143,13 @@ def run_reclaim(folders: Folders, options: argparse.Namespace) -> int:
 COMMANDS: dict[str, Callable[[Folders, argparse.Namespace], int]] = {
     "up": run_up,
     "down": run_down,
+    "kubeconfig": run_kubeconfig,
     "status": run_status,
     "logs": run_logs,
     "tools": run_tools,
     "import": run_import,
+    "install": run_install,
+    "remove": run_remove,
     "reclaim": run_reclaim,
 }
 

@@ -12,7 +12,10 @@ from slipway_cluster.errors import ClusterError, MissingToolError
 
 
 def test_the_surface() -> None:
-    assert list(COMMANDS) == ["up", "down", "status", "logs", "tools", "import", "reclaim"]
+    assert list(COMMANDS) == [
+        *("up", "down", "kubeconfig", "status", "logs", "tools", "import"),
+        *("install", "remove", "reclaim"),
+    ]
     options = parser().parse_args(["up"])
     assert (options.runtime, options.without_kuberay) == ("auto", False)
     assert parser().parse_args(["tools"]).names == ["all"]
