@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from children_world import CONFIG, Engines
+from kubernetes_world import KubernetesWorld, kubernetes_world
+from operator_parts import Outside
+from scripted_cluster import ScriptedCluster
 
 from slipway_cluster import cache, kuberay
 from slipway_cluster.controlplane import CONTROLLERS, ControlPlane
 from slipway_cluster.processes import wait_until
+from slipway_operator.platforms.kubernetes.kinds import CONFIG_MAPS
 
 ROOT = Path(__file__).parents[2]
 NUMBERS = itertools.count(1)
@@ -32,6 +37,28 @@ def namespace(plane: ControlPlane) -> str:
     name = f"t{next(NUMBERS)}"
     plane.create_namespace(name)
     return name
+
+
+@pytest.fixture
+async def world(plane: ControlPlane, namespace: str) -> AsyncIterator[KubernetesWorld]:
+    """The namespace with the release's anchor and a real watch."""
+    async with kubernetes_world(plane, namespace) as started:
+        started.person.create(CONFIG_MAPS, {"metadata": {"name": CONFIG.anchor}})
+        yield started
+
+
+@pytest.fixture
+async def cluster(world: KubernetesWorld) -> AsyncIterator[ScriptedCluster]:
+    """The Job controller, the kubelet and KubeRay, played."""
+    async with ScriptedCluster(world.api, world.cache).playing() as playing:
+        yield playing
+
+
+@pytest.fixture
+async def outside() -> AsyncIterator[Outside]:
+    """Routes in memory, and engines that answer."""
+    async with Engines() as engines:
+        yield Outside(service_url=engines.template)
 
 
 def _discovered(plane: ControlPlane) -> bool:

@@ -137,11 +137,15 @@ def _is_going(body: Body | None) -> bool:
 
 @asynccontextmanager
 async def kubernetes_world(
-    plane: ControlPlane, namespace: str, *, kubeconfig: Path | None = None
+    plane: ControlPlane,
+    namespace: str,
+    *,
+    kubeconfig: Path | None = None,
+    cache: Cache | None = None,
 ) -> AsyncIterator[KubernetesWorld]:
     """With the real watch running; ``kubeconfig``: as somebody else than the administrator."""
     access = await find_access(kubeconfig or plane.kubeconfig)
-    cache, restarts = Cache(), Restarts()
+    cache, restarts = cache or Cache(), Restarts()
     async with connect(access, namespace=namespace) as api:
         watch = Watch(
             cache=cache,

@@ -28,6 +28,7 @@ from slipway_operator.platforms.kubernetes.cache import Cache
 from slipway_operator.platforms.kubernetes.kinds import (
     CONFIG_MAPS,
     JOBS,
+    LABEL_MODEL,
     LABEL_VERSION,
     PODS,
     RAY_SERVICES,
@@ -70,10 +71,10 @@ class ScriptedCluster:
             await asyncio.gather(task, return_exceptions=True)
 
     async def turn(self) -> None:
-        for job in list(self.cache.all(JOBS)):
-            await self._tried(self._run, job)
-        for service in list(self.cache.all(RAY_SERVICES)):
-            await self._tried(self._serve, service)
+        """Everything at once, as controllers have their workers."""
+        due = [self._tried(self._run, job) for job in self.cache.all(JOBS)]
+        due += [self._tried(self._serve, service) for service in self.cache.all(RAY_SERVICES)]
+        await asyncio.gather(*due)
 
     async def _play(self) -> None:
         while True:
@@ -186,7 +187,7 @@ class ScriptedCluster:
     # both
 
     def _pod_of(self, owner: Body) -> Body | None:
-        for pod in self.cache.all(PODS):
+        for pod in self.cache.of_model(PODS, owner["metadata"]["labels"][LABEL_MODEL]):
             owners = pod["metadata"].get("ownerReferences", ())
             if any(reference["uid"] == uid_of(owner) for reference in owners):
                 return None if _leaving(pod) else pod
