@@ -120,8 +120,10 @@ class Api:
         except Missing:
             return
         except Conflict:
-            found = await self.get(kind, name) if uid else None
-            if found is None or uid_of(found) == uid:
+            if not uid:
+                raise
+            found = await self.get(kind, name)
+            if found is not None and uid_of(found) == uid:
                 raise
 
     async def pod_log(self, name: str, *, container: str, tail_lines: int) -> str:

@@ -8,7 +8,7 @@ cluster and the engine's arguments are never written again. Talks to no Ray.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from slipway_contracts.backend import BackendArgs
@@ -243,15 +243,11 @@ class KubernetesBackends:
         )
 
     def _forget(self) -> None:
-        uids = _uids(self._cache.all(RAY_SERVICES))
+        uids = self._cache.uids(RAY_SERVICES)
         self._warming.keep(uids)
         for known in (self._warmth, self._args):
             for uid in known.keys() - uids:
                 known.pop(uid, None)
-
-
-def _uids(bodies: Iterable[Body]) -> set[str]:
-    return {uid_of(body) for body in bodies}
 
 
 def _leaving(body: Body) -> bool:

@@ -2,13 +2,17 @@
 
 Filled by the watch and by a relist, read by every pass; synchronous, no I/O. An older body never
 replaces a newer one, and what was seen deleted does not come back, so it does not matter in which
-order the watch, the relist and our own writes arrive.
+order the watch, the relist and our own writes arrive. Bodies are kept as bytes: as Python objects
+thousands of them take eight times the memory, and a pass reads a few.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
 
 from slipway_operator.platforms.kubernetes.kinds import (
     WATCHED,
@@ -18,6 +22,7 @@ from slipway_operator.platforms.kubernetes.kinds import (
     name_of,
     resource_version,
     revision,
+    state_of,
     uid_of,
 )
 
@@ -26,56 +31,76 @@ from slipway_operator.platforms.kubernetes.kinds import (
 GRAVES = 8192
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One body and what is asked of it without reading it. ``state``: for the census."""
+
+    blob: bytes
+    uid: str
+    version: str
+    model: str
+    state: str
+
+
 class Cache:
-    """Bodies by kind and name, indexed by Model. Readers must not change what they get."""
+    """Bodies by kind and name, indexed by Model. A reader has a copy of its own."""
 
     def __init__(self) -> None:
-        self._bodies: dict[Kind, dict[str, Body]] = {kind: {} for kind in WATCHED}
+        self._kept: dict[Kind, dict[str, Kept]] = {kind: {} for kind in WATCHED}
         self._models: dict[Kind, dict[str, set[str]]] = {kind: {} for kind in WATCHED}
         self._graves: OrderedDict[str, None] = OrderedDict()
         self._listeners: list[Callable[[str], None]] = []
 
     def get(self, kind: Kind, name: str) -> Body | None:
-        return self._bodies[kind].get(name)
+        known = self._kept[kind].get(name)
+        return _body(known) if known is not None else None
 
     def of_model(self, kind: Kind, model: str) -> list[Body]:
         """The Model's objects of that kind, sorted by name."""
-        bodies = self._bodies[kind]
-        return [bodies[name] for name in sorted(self._models[kind].get(model, ()))]
+        kept = self._kept[kind]
+        return [_body(kept[name]) for name in sorted(self._models[kind].get(model, ()))]
 
-    def all(self, kind: Kind) -> Iterable[Body]:
-        """Every object of a kind, in no order. Not across an ``await``."""
-        return self._bodies[kind].values()
+    def all(self, kind: Kind) -> list[Body]:
+        """Every object of a kind, in no order: for few objects."""
+        return [_body(known) for known in self._kept[kind].values()]
+
+    def uids(self, kind: Kind) -> set[str]:
+        """Of every object of a kind."""
+        return {known.uid for known in self._kept[kind].values()}
+
+    def census(self, kind: Kind) -> Counter[str]:
+        """How many of a kind are in which state."""
+        return Counter(known.state for known in self._kept[kind].values())
 
     def put(self, kind: Kind, body: Body) -> bool:
         """Keep it, if it is newer than what is known. Whether it was."""
         name, model = name_of(body), model_of(kind, body)
-        known = self._bodies[kind].get(name)
+        known = self._kept[kind].get(name)
         if uid_of(body) in self._graves or not _newer(body, known):
             return False
         if known is not None:
             self._forget(kind, name, known)
         if model:
-            self._bodies[kind][name] = _lean(body)
+            self._kept[kind][name] = _keep(body, model)
             self._models[kind].setdefault(model, set()).add(name)
-        self._tell(model, model_of(kind, known) if known is not None else "")
+        self._tell(model, known.model if known is not None else "")
         return bool(model)
 
     def drop(self, kind: Kind, name: str, *, uid: str = "") -> bool:
         """It is gone; with ``uid`` only that very object. Whether it was known."""
         if uid:
             self._bury(uid)
-        known = self._bodies[kind].get(name)
-        if known is None or (uid and uid_of(known) != uid):
+        known = self._kept[kind].get(name)
+        if known is None or (uid and known.uid != uid):
             return False
-        self._bury(uid_of(known))
+        self._bury(known.uid)
         self._forget(kind, name, known)
-        self._tell(model_of(kind, known))
+        self._tell(known.model)
         return True
 
     def names(self, kind: Kind) -> dict[str, str]:
         """Name → resource version of everything known of a kind."""
-        return {name: resource_version(body) for name, body in self._bodies[kind].items()}
+        return {name: known.version for name, known in self._kept[kind].items()}
 
     def models(self) -> set[str]:
         """Every Model that there is, that a version names or that a child was made for."""
@@ -86,12 +111,12 @@ class Cache:
         self._listeners.append(told)
         return lambda: self._listeners.remove(told)
 
-    def _forget(self, kind: Kind, name: str, known: Body) -> None:
-        del self._bodies[kind][name]
-        model, index = model_of(kind, known), self._models[kind]
-        index[model].discard(name)
-        if not index[model]:
-            del index[model]
+    def _forget(self, kind: Kind, name: str, known: Kept) -> None:
+        del self._kept[kind][name]
+        index = self._models[kind]
+        index[known.model].discard(name)
+        if not index[known.model]:
+            del index[known.model]
 
     def _bury(self, uid: str) -> None:
         if not uid:
@@ -106,14 +131,25 @@ class Cache:
                 told(model)
 
 
-def _lean(body: Body) -> Body:
+def _keep(body: Body, model: str) -> Kept:
     """Without managed fields, which are as large as the object itself."""
     metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
-    return body | {"metadata": metadata}
+    return Kept(
+        blob=orjson.dumps(body | {"metadata": metadata}),
+        uid=uid_of(body),
+        version=resource_version(body),
+        model=model,
+        state=state_of(body),
+    )
 
 
-def _newer(body: Body, known: Body | None) -> bool:
+def _body(known: Kept) -> Body:
+    body: Body = orjson.loads(known.blob)
+    return body
+
+
+def _newer(body: Body, known: Kept | None) -> bool:
     if known is None:
         return True
-    mine, theirs = revision(resource_version(body)), revision(resource_version(known))
+    mine, theirs = revision(resource_version(body)), revision(known.version)
     return mine > theirs or (mine == theirs == 0)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slipway_contracts.base import GROUP, VERSION
+from slipway_contracts.conditions import ConditionType
 
 Body = dict[str, Any]
 Bodies = list[Body]
@@ -94,3 +95,15 @@ def model_of(kind: Kind, body: Body) -> str:
     if labels.get(LABEL_MANAGED_BY, MANAGER) != MANAGER:
         return ""
     return str(labels.get(LABEL_MODEL, ""))
+
+
+def state_of(body: Body) -> str:
+    """A version's phase, or the status of the Ready condition; empty where there is neither."""
+    status = body.get("status") or {}
+    phase = status.get("phase")
+    if isinstance(phase, str):
+        return phase
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == ConditionType.READY.value:
+            return str(condition.get("status"))
+    return ""

@@ -234,10 +234,10 @@ class KubernetesRuns:
 
     def _forget(self) -> None:
         if self._ends:
-            living = {uid_of(body) for body in self._cache.all(JOBS)}
+            living = self._cache.uids(JOBS)
             self._ends = {uid: seen for uid, seen in self._ends.items() if uid in living}
         if self._logs.heard:
-            self._logs.keep({uid_of(body) for body in self._cache.all(PODS)})
+            self._logs.keep(self._cache.uids(PODS))
 
 
 def _component(body: Body) -> str:
