@@ -45,6 +45,7 @@ class Measured:
     reconciled_seconds: float = 0.0
     settled_seconds: float = 0.0
     first_writes: Counter[str] = field(default_factory=Counter)
+    first_passes: int | None = None
     restart_writes: Counter[str] = field(default_factory=Counter)
     restart_passes: int | None = None
     event_writes: Counter[str] = field(default_factory=Counter)
@@ -58,6 +59,7 @@ class Measured:
             "objects_per_second": round(self.objects_per_second, 1),
             "reconciled_seconds": round(self.reconciled_seconds, 1),
             "settled_seconds": round(self.settled_seconds, 1),
+            "first_passes": self.first_passes,
             "restart_writes": effects(self.restart_writes),
             "restart_passes": self.restart_passes,
             "event_p50_seconds": round(quantile(self.latencies, 0.50), 3),
@@ -88,7 +90,7 @@ async def first_reconcile(
         into.objects_per_second = size.versions / into.reconciled_seconds
     into.cpu_seconds["first"] = running.cpu_seconds()
     await _quiet(running, size)
-    into.first_writes = writes.since()
+    into.first_writes, into.first_passes = writes.since(), running.passes()
     jobs, records = await people.children(JOBS), await people.children(RECORDS)
     if (jobs, records) != (size.versions, size.versions):
         raise RuntimeError(f"{size.versions} versions have {jobs} Jobs and {records} ConfigMaps")

@@ -78,13 +78,22 @@ class Population:
             return len(orjson.loads(await answer.read())["items"])
 
     async def watch(self) -> None:
-        """Until cancelled; from the beginning, so it is started before there are versions."""
+        """Until cancelled. The API server ends the watch of a client that is too slow for it; the
+        next begins with everything as it is then.
+        """
+        while True:
+            await self._watch()
+
+    async def _watch(self) -> None:
         query = {"watch": "true", "timeoutSeconds": "86400", "resourceVersion": "0"}
         path = f"{GROUP}/modelversions"
         async with self.session.get(path, params=query) as answer:
             answer.raise_for_status()
             async for line in answer.content:
-                self._note(orjson.loads(line)["object"])
+                event = orjson.loads(line)
+                if event["type"] == "ERROR":
+                    return
+                self._note(event["object"])
 
     def _note(self, body: dict[str, Any]) -> None:
         status, name = body.get("status") or {}, body["metadata"]["name"]

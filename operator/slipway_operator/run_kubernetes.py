@@ -28,6 +28,7 @@ from slipway_operator.platforms.kubernetes.api import Access, Api, connect, find
 from slipway_operator.platforms.kubernetes.backends import KubernetesBackends
 from slipway_operator.platforms.kubernetes.cache import Cache
 from slipway_operator.platforms.kubernetes.census import models_by_ready, versions_by_phase
+from slipway_operator.platforms.kubernetes.event_lanes import event_lanes
 from slipway_operator.platforms.kubernetes.events import KubernetesEvents
 from slipway_operator.platforms.kubernetes.lease import Lease, Terms
 from slipway_operator.platforms.kubernetes.objects import KubernetesObjects
@@ -156,8 +157,13 @@ async def _lead(operator: Operator, dsn: str) -> None:
     backends = KubernetesBackends(
         operator.api, operator.cache, operator.config, service_url=operator.settings.service_url
     )
-    async with await open_pool(dsn, min_size=0, max_size=8) as pool, aclosing(backends):
-        controller = _controller(operator, backends, pool=pool, dsn=dsn)
+    said = KubernetesEvents(operator.api, operator.cache, identity=operator.settings.identity)
+    async with (
+        await open_pool(dsn, min_size=0, max_size=8) as pool,
+        aclosing(backends),
+        event_lanes(said) as events,
+    ):
+        controller = _controller(operator, backends, events, pool=pool, dsn=dsn)
         log.info("controller started")
         await controller.run()
 
@@ -173,14 +179,14 @@ async def _caught_up(relist: Relist) -> None:
 
 
 def _controller(
-    operator: Operator, backends: KubernetesBackends, *, pool: Pool, dsn: str
+    operator: Operator, backends: KubernetesBackends, events: Events, *, pool: Pool, dsn: str
 ) -> Controller:
     api, cache, config = operator.api, operator.cache, operator.config
     settings, metrics = operator.settings, operator.metrics
     beats = Heartbeats(pool, fresh_seconds=BEATS_SECONDS)
     platform = Platform(
         objects=KubernetesObjects(api, cache, ended=metrics.outcome),
-        events=KubernetesEvents(api, cache, identity=settings.identity),
+        events=events,
         runs=KubernetesRuns(api, cache, config),
         backends=backends,
         routes=PostgresRoutes(pool, beats),

@@ -50,5 +50,5 @@ class KubernetesSettings(_Environment):
     health_port: int = Field(default=8080, ge=0, le=65535)
     kubeconfig: Path | None = Field(default=None, description="outside a cluster")
     service_url: str = "http://{service}.{namespace}.svc.{domain}:{port}"
-    workers: int = Field(default=8, ge=1, description="Models reconciled side by side")
+    workers: int = Field(default=32, ge=1, description="Models reconciled side by side")
     lease_seconds: float = Field(default=15, ge=1, description="until another may lead")

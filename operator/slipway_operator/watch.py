@@ -186,6 +186,19 @@ def _teller(
     return cache
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Kopf copies and compares every body for handlers of changes; here are none."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
 async def _operate(
     registry: kopf.OperatorRegistry, stop: threading.Event, *, namespace: str
 ) -> None:
@@ -213,6 +226,7 @@ def _settings() -> kopf.OperatorSettings:
     # Otherwise Kopf kills the whole process a while after its streams were opened anew.
     settings.process.ultimate_exiting_timeout = None
     settings.queueing.idle_timeout = 1.0
+    settings.persistence.diffbase_storage = _NoDiffs()
     for kind in WATCHED:
         labels = labels_of(kind)
         if labels:
