@@ -24,11 +24,14 @@ def not_run() -> list[str]:
         )
     if shutil.which("docker") is None or not Path("/var/run/docker.sock").exists():
         found.append("kind: no Docker daemon answers here.")
+    if shutil.which("go") is None:
+        found.append("charts, apiserver: no Go here to build helm, etcd and kube-apiserver with.")
     if not hub_answers():
         found.append("hf:// imports: the Hugging Face hub is not reached from here.")
     return [
         *found,
-        "NetworkPolicies: the test cluster's network does not enforce them; flows are checked on paper.",
+        "cluster: real nodes and engines, half an hour; `make on-cluster` runs it.",
+        "NetworkPolicies: the test cluster does not enforce them; flows are checked on paper.",
         "W&B and MLflow: no account here; only that a missing key or package is loud is tested.",
     ]
 
