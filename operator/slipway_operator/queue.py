@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+from contextlib import suppress
 
 
 class DelayQueue:
@@ -46,10 +47,10 @@ class DelayQueue:
                 self._active.add(key)
                 return key
             self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), wait)
-            except TimeoutError:
-                continue
+            # Not ``wait_for``: in Python 3.11 it loses a cancellation that comes with the change.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
 
     def done(self, key: str) -> None:
         """The worker let go of ``key``."""

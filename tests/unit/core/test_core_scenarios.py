@@ -172,6 +172,22 @@ def test_18_killed_after_any_write_the_end_is_the_same(writes):
     assert len({run.name for d in world.history for run in d.runs}) == 2
 
 
+def test_a_kill_before_an_unwatched_promotion_is_remembered_moves_nobody_back():
+    world = serving(a_world(rollout=RULES | {"postPromotionWatch": "0s"}), "v1")
+    world.apply(a_model_version("v2"))
+    world.analysis = judged("Pass", version="v2")
+    seen = []
+    for _ in range(100):
+        for writes in (3, 99):  # killed when the route is written, then once to the end
+            world.turn(0.5, writes=writes)
+            seen.append(world.weights.get("v2", 0))
+        if world.phases["v1"] == "Superseded":
+            break
+    world.turns(3)
+    assert seen == sorted(seen)
+    assert world.phases == {"v1": "Superseded", "v2": "Serving"}
+
+
 def test_undo_and_back_to_rollouts():
     world = serving(a_world(), "v1")
     world.apply(a_model_version("v2"))

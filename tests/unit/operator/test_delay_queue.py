@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from slipway_operator.queue import DelayQueue
 
 
@@ -48,3 +50,18 @@ async def test_an_add_wakes_a_waiting_worker():
     await asyncio.sleep(0)
     queue.add("now")
     assert await asyncio.wait_for(waiter, 5) == "now"
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_cancellation_that_comes_with_a_change_is_not_lost(turns: int):
+    queue = DelayQueue()
+    waiting = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    queue.add("later", 60)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    waiting.cancel()
+    done, _ = await asyncio.wait([waiting], timeout=10)
+    assert done
+    assert waiting.cancelled()

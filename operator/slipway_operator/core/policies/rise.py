@@ -9,6 +9,7 @@ no unit goes back and forth.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from slipway_contracts.conditions import Reason
 from slipway_operator.core.capacity import ready_replicas, replicas_for
@@ -27,11 +28,19 @@ def rise(
         return obstacle
     before = {each.name: each.status for each in draft}
     change()
-    if obstacle is None or same_shares(draft.stored, route_for(draft)):
+    if obstacle is None or same_shares(draft.stored, route_for(draft)) or _unwatched(draft, v):
         return None
     for each in draft:
         each.status = before[each.name]
     return obstacle
+
+
+def _unwatched(draft: Draft, v: VersionDraft) -> bool:
+    """The stored route is that of a promotion after which nobody keeps a share to be compared."""
+    watched = v.specs is not None and v.specs.rollout.post_promotion_watch > timedelta(0)
+    if draft.stored is None or not v.promoted or watched:
+        return False
+    return [(e.version, e.weight) for e in draft.stored.backends] == [(v.name, 100)]
 
 
 def _obstacle(draft: Draft, v: VersionDraft, *, weight: int) -> Obstacle | None:
