@@ -55,6 +55,7 @@ async def test_an_add_wakes_a_waiting_worker():
 @pytest.mark.parametrize("turns", range(4))
 async def test_a_cancellation_that_comes_with_a_change_is_not_lost(turns: int):
     queue = DelayQueue()
+    queue.add("much later", 600)
     waiting = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
     await asyncio.sleep(0)
