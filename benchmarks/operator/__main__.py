@@ -19,13 +19,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.operator import phases, report
 from benchmarks.operator.cluster import Cluster, cluster
 from benchmarks.operator.phases import Measured, Size
 from benchmarks.operator.population import Population, population
-from benchmarks.operator.systems import Launch, Running, Writes, slipway, stock_kopf
+from benchmarks.operator.systems import Launch, Machine, Running, Writes, slipway, stock_kopf
 
 from slipway_store import embedded
 
@@ -40,26 +41,46 @@ async def measure(launcher: Launcher, folder: Path, size: Size) -> Measured:
         async with population(made.plane) as people:
             await people.fill(versions=size.versions, models=size.models)
             log = folder / "operator.log"
-            await _life(launch, log, people, writes, size=size, into=measured)
+            life = Life(cluster=made, launch=launch, log=log, people=people, writes=writes)
+            await life.live(size, measured)
     return measured
 
 
-async def _life(
-    launch: Launch, log: Path, people: Population, writes: Writes, *, size: Size, into: Measured
-) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
     """Start, reconcile, restart, follow events."""
-    running = Running(launch, log)
-    try:
-        await phases.first_reconcile(running, people, writes, size=size, into=into)
-        into.peak_mib = running.peak_mib()
-        running.stop()
-        writes.since()
-        running = Running(launch, log)
-        await phases.restart(running, writes, size=size, into=into)
-        await phases.events(running, people, writes, size=size, into=into)
-        into.peak_mib = max(into.peak_mib, running.peak_mib())
-    finally:
-        running.stop()
+
+    cluster: Cluster
+    launch: Launch
+    log: Path
+    people: Population
+    writes: Writes
+    machine: Machine = field(default_factory=Machine)
+
+    async def live(self, size: Size, into: Measured) -> None:
+        people, writes = self.people, self.writes
+        running = self._start()
+        try:
+            await phases.first_reconcile(running, people, writes, size=size, into=into)
+            into.elsewhere["first"] = self._elsewhere(running)
+            into.peak_mib = running.peak_mib()
+            running.stop()
+            writes.since()
+            running = self._start()
+            await phases.restart(running, writes, size=size, into=into)
+            into.elsewhere["restart"] = self._elsewhere(running)
+            await phases.events(running, people, writes, size=size, into=into)
+            into.elsewhere["events"] = self._elsewhere(running)
+            into.peak_mib = max(into.peak_mib, running.peak_mib())
+        finally:
+            running.stop()
+
+    def _start(self) -> Running:
+        self.machine.elsewhere([*self.cluster.pids, os.getpid()])
+        return Running(self.launch, self.log)
+
+    def _elsewhere(self, running: Running) -> float:
+        return self.machine.elsewhere([*self.cluster.pids, running.process.pid, os.getpid()])
 
 
 def run(size: Size, folder: Path) -> dict[str, Measured]:

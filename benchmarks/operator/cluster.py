@@ -39,11 +39,17 @@ class Cluster:
     """Where it answers, and the log of every write that the operator made."""
 
     plane: ControlPlane
+    simulated: tuple[int, ...]
     operator_kubeconfig: Path
 
     @property
     def audit_log(self) -> Path:
         return self.plane.audit_log
+
+    @property
+    def pids(self) -> list[int]:
+        """Every process of it."""
+        return [*filter(None, self.plane.running().values()), *self.simulated]
 
 
 @contextmanager
@@ -60,9 +66,10 @@ def cluster(home: Path) -> Iterator[Cluster]:
     tools.require(cache.folders(), SIMULATED)
     with plane, ExitStack() as undo:
         _furnish(plane)
-        _start(plane, home, undo)
+        simulated = _start(plane, home, undo)
         yield Cluster(
             plane=plane,
+            simulated=simulated,
             operator_kubeconfig=plane.kubeconfig_for(
                 OPERATOR, groups=["system:masters"], namespace=NAMESPACE
             ),
@@ -82,8 +89,8 @@ def _audit_policy() -> dict[str, Any]:
     }
 
 
-def _start(plane: ControlPlane, home: Path, undo: ExitStack) -> None:
-    """Job controller, scheduler and KWOK; they die with this process."""
+def _start(plane: ControlPlane, home: Path, undo: ExitStack) -> tuple[int, ...]:
+    """Job controller, scheduler and KWOK; they die with this process. Their pids."""
     binary = {name: tools.path_of(cache.folders(), name) for name in SIMULATED}
     stages = home / "kwok.yaml"
     stages.write_text("\n---\n".join(json.dumps(one) for one in (NODE, _run_ends())), "utf-8")
@@ -115,6 +122,7 @@ def _start(plane: ControlPlane, home: Path, undo: ExitStack) -> None:
         pids.append(process.start(argv))
         undo.callback(process.stop, patience=2.0)
     undo.callback(Leash(pids).release)
+    return tuple(pids)
 
 
 def _run_ends() -> dict[str, Any]:

@@ -51,6 +51,7 @@ class Measured:
     event_writes: Counter[str] = field(default_factory=Counter)
     latencies: list[float] = field(default_factory=list)
     cpu_seconds: dict[str, float] = field(default_factory=dict)
+    elsewhere: dict[str, float] = field(default_factory=dict)
     peak_mib: float = 0.0
 
     def wire(self) -> dict[str, Any]:
@@ -66,6 +67,7 @@ class Measured:
             "event_p99_seconds": round(quantile(self.latencies, 0.99), 3),
             "events": len(self.latencies),
             "cpu_seconds": {phase: round(value, 1) for phase, value in self.cpu_seconds.items()},
+            "cpu_elsewhere": {phase: round(value, 2) for phase, value in self.elsewhere.items()},
             "peak_rss_mib": round(self.peak_mib),
             "writes": {
                 "first": dict(self.first_writes),

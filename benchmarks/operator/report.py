@@ -59,6 +59,9 @@ def show(of: dict[str, Any]) -> None:
     for phase in ("first", "restart", "events"):
         cpu = "".join(f"{s['cpu_seconds'][phase]:>14}" for s in systems.values())
         print(f"{f'CPU seconds of the operator, {phase}':40}{cpu}")
+    for phase in ("first", "restart", "events"):
+        share = "".join(f"{s['cpu_elsewhere'][phase]:>14.0%}" for s in systems.values())
+        print(f"{f'CPU of the machine taken by others, {phase}':40}{share}")
     for phase in ("first", "events"):
         writes = "".join(f"{sum(s['writes'][phase].values()):>14}" for s in systems.values())
         print(f"{f'writes of the operator, {phase}':40}{writes}")

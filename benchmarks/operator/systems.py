@@ -14,6 +14,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -181,6 +182,30 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return int(sock.getsockname()[1])
+
+
+class Machine:
+    """How much of the machine's CPU time others took, since it was last asked: what a wall-clock
+    figure is worth. ``ours``: the pids of the cluster, the operator and this process.
+    """
+
+    def __init__(self) -> None:
+        self._at, self._busy, self._ours = time.monotonic(), _busy_ticks(), dict[int, int]()
+
+    def elsewhere(self, ours: Iterable[int]) -> float:
+        """A share of all cores, from 0 to 1."""
+        before = (self._at, self._busy, self._ours)
+        now = {pid: _cpu_ticks(pid) for pid in ours}
+        self._at, self._busy, self._ours = time.monotonic(), _busy_ticks(), now
+        mine = sum(ticks - before[2].get(pid, 0) for pid, ticks in now.items())
+        capacity = (self._at - before[0]) * TICKS * (os.cpu_count() or 1)
+        return min(1.0, max(0.0, (self._busy - before[1] - mine) / capacity))
+
+
+def _busy_ticks() -> int:
+    """User, nice, system, interrupts and what a hypervisor took."""
+    fields = Path("/proc/stat").read_text("utf-8").splitlines()[0].split()[1:]
+    return sum(int(fields[place]) for place in (0, 1, 2, 5, 6, 7))
 
 
 def _cpu_ticks(pid: int) -> int:
