@@ -24,7 +24,7 @@ CIDR: Schema = {"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"}
 # Given to every gateway by the chart itself.
 OWN_SETTINGS = frozenset(
     {"dsn", "host", "port", "slot", "state_dir", "keyless_loopback", "first_key"}
-    | {"drain_delay", "shutdown_grace"}
+    | {"drain_delay", "shutdown_grace", "flush_timeout"}
 )
 
 

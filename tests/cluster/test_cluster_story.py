@@ -48,6 +48,10 @@ def leader_of(release: Release) -> str:
     return release.get("lease", f"{release.name}-operator")["spec"]["holderIdentity"]
 
 
+def gateways_of(release: Release) -> list:
+    return release.get("pods", "", "-l", "app.kubernetes.io/component=gateway")
+
+
 def test_faults_in_a_canary_that_is_promoted_all_the_same(release):
     with release.traffic() as traffic:
         traffic.grows(20)
@@ -66,8 +70,8 @@ def test_faults_in_a_canary_that_is_promoted_all_the_same(release):
         release.until("another leader", lambda: leader_of(release) not in ("", leader))
         print(f"takeover {time.monotonic() - began:.1f} s")
         traffic.grows(20)
-        gateways = release.get("pods", "", "-l", "app.kubernetes.io/component=gateway")
-        release.kubectl("delete", "pod", gateways[0]["metadata"]["name"], "--wait=false")
+        gateway = gateways_of(release)[0]["metadata"]["name"]
+        release.kubectl("delete", "pod", gateway, "--wait=false")
         traffic.grows(20)
         before = release.get("rayservices")
         release.values = {"gateway": {"podAnnotations": {"test": "upgraded"}}}
@@ -76,6 +80,7 @@ def test_faults_in_a_canary_that_is_promoted_all_the_same(release):
         release.values = {}
         after = release.get("rayservices")
         assert [r["metadata"]["uid"] for r in before] == [r["metadata"]["uid"] for r in after]
+        release.until("the replaced gateways to be gone", lambda: len(gateways_of(release)) == 2)
         release.kubectl("delete", "pod", f"{release.name}-postgres-0")
         release.until(
             "PostgreSQL to be back",

@@ -12,8 +12,8 @@ spec:
   {{- include "slipway.podSpec" (dict "root" . "pod" $gateway) | nindent 2 }}
   serviceAccountName: {{ include "slipway.name" (dict "root" . "part" "gateway") }}
   automountServiceAccountToken: false
-  # SIGTERM: not ready but still accepting, then open streams, then the log's last batch.
-  terminationGracePeriodSeconds: {{ add $gateway.drainSeconds $gateway.streamGraceSeconds 15 }}
+  # SIGTERM: not ready but still accepting, then open streams, then the log's last batch (30 s: PostgreSQL may be restarting).
+  terminationGracePeriodSeconds: {{ add $gateway.drainSeconds $gateway.streamGraceSeconds 40 }}
   {{- if $gateway.topologySpread.enabled }}
   topologySpreadConstraints:
     {{- include "slipway.topologySpread" (dict "root" . "component" "gateway") | nindent 4 }}
@@ -86,6 +86,8 @@ spec:
   value: {{ $gateway.drainSeconds | quote }}
 - name: SLIPWAY_GATEWAY_SHUTDOWN_GRACE
   value: {{ $gateway.streamGraceSeconds | quote }}
+- name: SLIPWAY_GATEWAY_FLUSH_TIMEOUT
+  value: "30"
 {{ include "slipway.secretEnv" (dict "name" "SLIPWAY_GATEWAY_DSN" "secret" (include "slipway.databaseSecret" .) "key" (include "slipway.databaseKey" .)) }}
 {{- if $gateway.firstKey.enabled }}
 {{ include "slipway.secretEnv" (dict "name" "SLIPWAY_GATEWAY_FIRST_KEY" "secret" (include "slipway.firstKeySecret" .) "key" (include "slipway.firstKeyKey" .)) }}

@@ -95,17 +95,30 @@ class Link:
                 tasks.create_task(self._beat_forever(pool), name="heartbeat")
 
     async def leave(self, timeout: float) -> None:
-        """At exit: ship what is left and take the heartbeat away, as far as PostgreSQL lets us."""
+        """At exit: ship what is left and take the heartbeat away, as far as PostgreSQL lets us.
+
+        Tries again until ``timeout`` seconds are over: a segment on a volume that ends with its
+        pod has no next start.
+        """
         if self.pool is None:
             return
         try:
             async with asyncio.timeout(timeout):
-                await self._shipper.ship_all(self.pool)
+                await self._ship_rest(self.pool)
                 await store.remove_heartbeat(self.pool, self._gateway)
                 await self.pool.close()
         except Exception as error:
             logger.warning("the rest of the log waits for the next start: %r", error)
             self.pool.terminate()
+
+    async def _ship_rest(self, pool: Pool) -> None:
+        while True:
+            try:
+                await self._shipper.ship_all(pool)
+                return
+            except Exception as error:
+                logger.warning("the rest of the log waits for PostgreSQL: %r", error)
+            await asyncio.sleep(RETRY)
 
     def report(self, tripped: Tripped) -> None:
         """Tell the operator of a trip, as soon as PostgreSQL listens."""
