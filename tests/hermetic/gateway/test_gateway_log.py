@@ -164,6 +164,23 @@ async def test_sigterm_lets_streams_finish(start, v1, to):
     assert (row["error"], row["finish_reason"]) == (False, "stop")
 
 
+async def test_a_gateway_that_ends_while_postgresql_restarts_ships_its_log_first(
+    start, dsn, v1, to
+):
+    async with PostgresProxy(dsn) as proxy:
+        demo = await start(own_dsn=proxy.dsn, flush_timeout=100)
+        await demo.publish(to(v1))
+        await proxy.shut()
+        status, _, request_id = await demo.ask("nobody takes this row now")
+        assert status == 200
+        demo.gateway.signal(signal.SIGTERM)
+        waits = "the rest of the log waits for PostgreSQL"
+        await eventually(lambda: waits in demo.gateway.log.read_text(), what="the wait")
+        await proxy.restore()
+        assert await demo.gateway.wait() == 0
+        assert len(await demo.rows(request_id)) == 1
+
+
 async def test_a_stream_that_outlives_the_grace_is_cut_and_logged(start, v1, to):
     demo = await start(shutdown_grace=1)
     await demo.publish(to(v1))
