@@ -32,7 +32,9 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunObservation:
-    """One run. ``restarts`` counts how often the platform started it again."""
+    """One run. ``restarts`` counts how often the platform started it again; ``told``: nothing of
+    it changes without the platform's saying so, so that it need not be asked every moment.
+    """
 
     name: str
     state: RunState
@@ -42,6 +44,7 @@ class RunObservation:
     restarts: int = 0
     progress: Progress | None = None
     result: RunResult | None = None
+    told: bool = False
 
 
 class BackendState(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import a_model, a_model_version, a_snapshot, at, backend_of, judged, routes_of
+from builders import a_model, a_model_version, a_run, a_snapshot, at, backend_of, judged, routes_of
 from decided import decided
 
 from slipway_contracts.conditions import Condition, ConditionType, Phase, Reason
@@ -145,6 +145,14 @@ REQUEUES = [
     pytest.param((stable(), canary().leaving()), 0.25, id="a-rollback-is-quick"),
     pytest.param((a_model_version("v1").trained(),), 2, id="a-run"),
 ]
+
+
+@pytest.mark.parametrize(("told", "seconds"), [(True, 15), (False, 2)], ids=["told", "asked"])
+def test_a_run_that_its_platform_tells_of_is_looked_at_rarely(told, seconds):
+    version = a_model_version("v1").trained()
+    seen = a_run(version, "train", "running", told=told)
+    result = decided(a_snapshot(a_model(), version, runs=(seen,)))
+    assert result.decision.requeue_after == seconds
 
 
 @pytest.mark.parametrize(("versions", "seconds"), REQUEUES)

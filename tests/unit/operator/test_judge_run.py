@@ -184,3 +184,19 @@ def test_of_several_nodes_the_first_tells_and_the_last_failure_counts():
     new = failed_pod(1, "new", name="y", age=10)
     taken = failed_pod(75, name="z", age=1, conditions=(condition("DisruptionTarget"),))
     assert "new" in judge(a_job(FAILED), [old, new, taken], NOW).message
+
+
+@pytest.mark.parametrize(
+    ("job", "pods", "told"),
+    [
+        pytest.param(a_job(), [], True, id="no pod yet"),
+        pytest.param(a_job(), [a_pod("Pending")], True, id="its pod starts"),
+        pytest.param(a_job(), [a_pod()], False, id="its log tells how far it is"),
+        pytest.param(
+            a_job(), [waiting_pod("ErrImagePull", ago=5)], False, id="patience runs out some time"
+        ),
+        pytest.param(a_job(COMPLETE), [], False, id="over"),
+    ],
+)
+def test_what_the_watch_tells_by_itself(job, pods, told):
+    assert judge(job, pods, NOW).told is told

@@ -17,7 +17,7 @@ from slipway_operator.core.decision import DesiredRun, EvaluateRequest
 from slipway_operator.core.draft import FALSE, TRUE, UNKNOWN, Draft, VersionDraft
 from slipway_operator.core.effective import evaluation_digest
 from slipway_operator.core.gates import GateOutcome, judge_gates
-from slipway_operator.core.policies.train import about
+from slipway_operator.core.policies.train import about, look_again
 from slipway_operator.core.snapshot import RunObservation, RunState
 
 
@@ -87,7 +87,7 @@ def _run(draft: Draft, v: VersionDraft, suites: tuple[Suite, ...]) -> DesiredRun
 
 def _running(draft: Draft, v: VersionDraft, run: DesiredRun, seen: RunObservation | None) -> None:
     draft.runs[run.name] = run
-    draft.wake_in(2)
+    look_again(draft, seen)
     assert isinstance(run.request, EvaluateRequest)
     done, against = v.status.evaluation, run.request.baseline_version
     again = done is not None and done.baseline != against

@@ -14,6 +14,9 @@ from slipway_operator.core.decision import DesiredRun, ImportRequest, TrainReque
 from slipway_operator.core.draft import FALSE, TRUE, UNKNOWN, Draft, VersionDraft
 from slipway_operator.core.snapshot import RunObservation, RunState
 
+ASKED_SECONDS = 2.0
+TOLD_SECONDS = 15.0
+
 
 def train(draft: Draft) -> None:
     """Every accepted version that has no artifact yet."""
@@ -87,7 +90,7 @@ def _follow(draft: Draft, v: VersionDraft, run: DesiredRun) -> None:
         _fail(v, seen.reason or failed, f"{said}; correct the cause, then set spec.retry.id")
         return
     draft.runs[run.name] = run
-    draft.wake_in(2)
+    look_again(draft, seen)
     reason = Reason.TRAINING_RUNNING if training else Reason.IMPORTING
     v.condition(ConditionType.TRAINING_COMPLETE, FALSE, reason=reason, message=about(run, seen))
     if seen is not None:
@@ -101,6 +104,11 @@ def about(run: DesiredRun, seen: RunObservation | None) -> str:
         if seen is not None and seen.message
         else f"run {run.name}"
     )
+
+
+def look_again(draft: Draft, seen: RunObservation | None) -> None:
+    """At a run that goes on: soon, unless its platform tells; then only to be sure."""
+    draft.wake_in(TOLD_SECONDS if seen is not None and seen.told else ASKED_SECONDS)
 
 
 def _progress(v: VersionDraft, seen: RunObservation) -> None:

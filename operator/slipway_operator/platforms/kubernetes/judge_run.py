@@ -40,6 +40,12 @@ class Judged:
         """It does not go on by itself."""
         return self.state in (RunState.SUCCEEDED, RunState.FAILED)
 
+    @property
+    def told(self) -> bool:
+        """It waits for a pod, and no patience with that pod runs out: the watch tells the rest."""
+        waits = self.pod is None or pods.phase(self.pod) == "Pending"
+        return self.state is RunState.RUNNING and self.reason is None and waits
+
 
 def judge(job: Body, its_pods: list[Body], now: datetime) -> Judged:
     """``its_pods``: those that this very Job made."""

@@ -136,6 +136,7 @@ class KubernetesRuns:
             message=judged.message,
             restarts=judged.restarts,
             progress=progress,
+            told=judged.told,
         )
 
     async def _succeeded(self, name: str, judged: Judged) -> RunObservation:
