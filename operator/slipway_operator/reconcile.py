@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from slipway_contracts.model_version import ModelVersion
 from slipway_operator.core.decide import decide
 from slipway_operator.core.decision import Decision
 from slipway_operator.core.snapshot import Snapshot
@@ -63,7 +64,8 @@ class Reconciler:
 
     async def _write_statuses(self, snapshot: Snapshot, decision: Decision) -> None:
         objects = self.platform.objects
-        for version in snapshot.versions:
+        # Who takes over is remembered before who goes: between the two, somebody serves.
+        for version in sorted(snapshot.versions, key=lambda v: not _takes_over(v, decision)):
             status = decision.version_statuses.get(version.metadata.name)
             if status is not None and status != version.status:
                 await objects.write_version_status(version, status)
@@ -77,6 +79,14 @@ class Reconciler:
                 await self.platform.objects.release(version)
         if snapshot.model is not None and decision.release_model:
             await self.platform.objects.release(snapshot.model)
+
+
+def _takes_over(version: ModelVersion, decision: Decision) -> bool:
+    """It is promoted by this decision."""
+    before, status = version.status.rollout, decision.version_statuses.get(version.metadata.name)
+    promoted = before is not None and before.promoted_at is not None
+    after = status.rollout if status is not None else None
+    return not promoted and after is not None and after.promoted_at is not None
 
 
 class Meter(Protocol):

@@ -34,11 +34,12 @@ MODEL_SPEC: dict[str, Any] = {
     "evaluation": {"suites": [SUITE], "gates": [{"metric": "heldout.loss", "max": 5}]},
     "rollout": {
         "steps": [{"weight": 10, "minDuration": "0s"}, {"weight": 50, "minDuration": "0s"}],
-        "postPromotionWatch": "0s",
+        "postPromotionWatch": "1s",
     },
 }
 PATIENCE_SECONDS = 240
-ENDED = {"Serving", "Superseded", "RolledBack", "Rejected", "Failed", "Retired"}
+# What was last seen of gateways and evidence, which a life may end in the middle of.
+PASSING = {"TrafficApplied", "AnalysisHealthy", "Stalled"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,9 @@ def ending_of(cache: Cache, model: str) -> Ending:
         phases={_short(model, name_of(body)): phase_of(body) for body in versions},
         conditions={
             _short(model, name_of(body)): {
-                c["type"]: f"{c['status']}/{c['reason']}" for c in body["status"]["conditions"]
+                c["type"]: f"{c['status']}/{c['reason']}"
+                for c in body["status"]["conditions"]
+                if c["type"] not in PASSING
             }
             for body in versions
         },

@@ -199,3 +199,19 @@ def settled(draft: Draft) -> bool:
     routes = draft.snapshot.routes
     confirmed = routes.live_gateways > 0 and routes.applied >= routes.revision
     return confirmed and same_route(routes.stored, route_for(draft))
+
+
+def unrouted(draft: Draft, v: VersionDraft) -> bool:
+    """Every live gateway (at least one) applies a route that gives ``v`` nothing.
+
+    Less than ``settled``: what else of the route is to change does not concern who has left it.
+    """
+    routes = draft.snapshot.routes
+    if not routes.live_gateways or routes.applied < routes.revision:
+        return False
+    return routes.stored is None or v.name not in _given(routes.stored)
+
+
+def _given(route: ModelRoute) -> set[str]:
+    copied = {route.shadow.version} if route.shadow is not None else set()
+    return {entry.version for entry in route.backends if entry.weight} | copied

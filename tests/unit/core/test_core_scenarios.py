@@ -172,19 +172,23 @@ def test_18_killed_after_any_write_the_end_is_the_same(writes):
     assert len({run.name for d in world.history for run in d.runs}) == 2
 
 
-def test_a_kill_before_an_unwatched_promotion_is_remembered_moves_nobody_back():
-    world = serving(a_world(rollout=RULES | {"postPromotionWatch": "0s"}), "v1")
+@pytest.mark.parametrize("watch", ["0s", "1s"])
+def test_kills_before_an_end_is_remembered_move_nobody_back_and_rebuild_nothing(watch):
+    world = a_world(rollout=RULES | {"postPromotionWatch": watch}, serving={"drainSeconds": 0})
+    world = serving(world, "v1")
     world.apply(a_model_version("v2"))
     world.analysis = judged("Pass", version="v2")
-    seen = []
+    weights, kept = [], []
     for _ in range(100):
-        for writes in (3, 99):  # killed when the route is written, then once to the end
+        for writes in (3, 3, 99):  # killed when the route is written, twice; then once to the end
             world.turn(0.5, writes=writes)
-            seen.append(world.weights.get("v2", 0))
+            weights.append(world.weights.get("v2", 0))
+            kept.append("v1" in {backend.version for backend in world.backends.values()})
         if world.phases["v1"] == "Superseded":
             break
     world.turns(3)
-    assert seen == sorted(seen)
+    assert weights == sorted(weights)
+    assert kept == sorted(kept, reverse=True)
     assert world.phases == {"v1": "Superseded", "v2": "Serving"}
 
 

@@ -12,7 +12,7 @@ from slipway_contracts.conditions import ConditionType, Reason
 from slipway_contracts.model_version import Outcome
 from slipway_contracts.route import HEARTBEAT_EXPIRY_SECONDS
 from slipway_operator.core.draft import FALSE, Draft, VersionDraft
-from slipway_operator.core.traffic import settled, yielding
+from slipway_operator.core.traffic import unrouted, yielding
 
 # A deletion waits for a gateway that does not confirm no longer than this beyond drainSeconds.
 DELETION_BOX = timedelta(seconds=60)
@@ -61,7 +61,7 @@ def _start(draft: Draft, v: VersionDraft, *, since: datetime | None) -> None:
         return
     expiry = timedelta(seconds=HEARTBEAT_EXPIRY_SECONDS)
     silent = not draft.gateways and since is not None and draft.now - since > expiry
-    if settled(draft) or silent:
+    if unrouted(draft, v) or silent:
         v.set_rollout(drain_started_at=draft.now)
 
 
