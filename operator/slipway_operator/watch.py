@@ -199,6 +199,25 @@ class _NoDiffs(kopf.DiffBaseStorage):
         return None
 
 
+class _NoProgress(kopf.ProgressStorage):
+    """Nor are there handlers that could be half done, whose marks Kopf would look for."""
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+    def purge(self, **_: Any) -> None:
+        return None
+
+    def touch(self, **_: Any) -> None:
+        return None
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
+
+
 async def _operate(
     registry: kopf.OperatorRegistry, stop: threading.Event, *, namespace: str
 ) -> None:
@@ -227,6 +246,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.process.ultimate_exiting_timeout = None
     settings.queueing.idle_timeout = 1.0
     settings.persistence.diffbase_storage = _NoDiffs()
+    settings.persistence.progress_storage = _NoProgress()
     for kind in WATCHED:
         labels = labels_of(kind)
         if labels:

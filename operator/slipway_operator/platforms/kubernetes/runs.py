@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from slipway_contracts.run import RunResult
 from slipway_operator.core.decision import DesiredRun
@@ -47,6 +47,7 @@ from slipway_operator.platforms.kubernetes.settings import PlatformConfig
 log = logging.getLogger(__name__)
 
 JOB_NAME = "batch.kubernetes.io/job-name"
+FORGET_EVERY = timedelta(seconds=10)
 NO_RESULT = "the run ended without a result; read its pod's log, then set spec.retry.id"
 
 
@@ -72,6 +73,7 @@ class KubernetesRuns:
         self._logs = RunLogs(api, CONTAINER)
         # Ends that are not recorded yet, by the Job's uid: a log is read once.
         self._ends: dict[str, RunObservation] = {}
+        self._forget_at = now()
 
     async def observe(self, model: str) -> Mapping[str, RunObservation]:
         """Every run of the Model that was ever started and whose version exists."""
@@ -234,6 +236,11 @@ class KubernetesRuns:
         ]
 
     def _forget(self) -> None:
+        """Now and then: it looks at every Job and pod of the namespace."""
+        now = self._now()
+        if now < self._forget_at:
+            return
+        self._forget_at = now + FORGET_EVERY
         if self._ends:
             living = self._cache.uids(JOBS)
             self._ends = {uid: seen for uid, seen in self._ends.items() if uid in living}
