@@ -38,8 +38,8 @@ MODEL_SPEC: dict[str, Any] = {
     },
 }
 PATIENCE_SECONDS = 240
-# What was last seen of gateways and evidence, which a life may end in the middle of.
-PASSING = {"TrafficApplied", "AnalysisHealthy", "Stalled"}
+# What was last seen of gateways, evidence and a backend that is gone: told as it was found.
+PASSING = {"TrafficApplied", "AnalysisHealthy", "CandidateReady", "Stalled"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
