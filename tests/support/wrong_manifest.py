@@ -1,4 +1,5 @@
 """How a wrong manifest is written: a right one with one thing wrong, and what is said of it."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

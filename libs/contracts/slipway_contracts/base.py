@@ -28,9 +28,7 @@ GROUP, VERSION = API_VERSION.split("/")
 
 # So many digits are a century and more; the next would leave what a clock can add.
 DURATION_PATTERN = r"^([0-9]{1,6}h)?([0-9]{1,8}m)?([0-9]{1,9}s)?([0-9]{1,9}ms)?$"
-_DURATION = re.compile(
-    r"(?:([0-9]{1,6})h)?(?:([0-9]{1,8})m)?(?:([0-9]{1,9})s)?(?:([0-9]{1,9})ms)?"
-)
+_DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,8})m)?(?:([0-9]{1,9})s)?(?:([0-9]{1,9})ms)?")
 
 
 def parse_duration(value: object) -> timedelta:
