@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from zlib import crc32
 
 from slipway_operator.core.decision import EventRecord
@@ -71,8 +71,11 @@ async def event_lanes(events: Events) -> AsyncGenerator[EventLanes]:
     try:
         yield behind
     finally:
-        with suppress(TimeoutError):
+        try:
             await asyncio.wait_for(behind.written(), LAST_SECONDS)
+        except TimeoutError:
+            left = sum(lane.qsize() for lane in behind.lanes)
+            log.warning("%d events are dropped: the process ends", left)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
