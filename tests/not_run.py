@@ -1,5 +1,6 @@
 """What ``make test`` could not run on this machine and why; printed last, never silent."""
 
+import os
 import shutil
 import socket
 from pathlib import Path
@@ -14,6 +15,13 @@ def hub_answers() -> bool:
     return True
 
 
+def built(tool: str) -> bool:
+    """Whether ``make tools`` has built it."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(os.environ.get("SLIPWAY_CACHE") or base / "slipway")
+    return any(cache.glob(f"bin/{tool}-*"))
+
+
 def not_run() -> list[str]:
     """A line for each thing: what, and why."""
     found = []
@@ -26,11 +34,14 @@ def not_run() -> list[str]:
         found.append("kind: no Docker daemon answers here.")
     if shutil.which("go") is None:
         found.append("charts, apiserver: no Go here to build helm, etcd and kube-apiserver with.")
+    elif not (built("kwok") and built("kube-scheduler")):
+        found.append("bench-operator at small scale: kwok is not built (`make bench-operator`).")
     if not hub_answers():
         found.append("hf:// imports: the Hugging Face hub is not reached from here.")
     return [
         *found,
         "cluster: real nodes and engines, half an hour; `make on-cluster` runs it.",
+        "soak: a death of the operator after every single write, 150 lives; SLIPWAY_SOAK=1.",
         "NetworkPolicies: the test cluster does not enforce them; flows are checked on paper.",
         "W&B and MLflow: no account here; only that a missing key or package is loud is tested.",
     ]
