@@ -64,8 +64,7 @@ class Reconciler:
 
     async def _write_statuses(self, snapshot: Snapshot, decision: Decision) -> None:
         objects = self.platform.objects
-        # Who takes over is remembered before who goes: between the two, somebody serves.
-        for version in sorted(snapshot.versions, key=lambda v: not _takes_over(v, decision)):
+        for version in sorted(snapshot.versions, key=lambda v: _rank(v, decision)):
             status = decision.version_statuses.get(version.metadata.name)
             if status is not None and status != version.status:
                 await objects.write_version_status(version, status)
@@ -79,6 +78,18 @@ class Reconciler:
                 await self.platform.objects.release(version)
         if snapshot.model is not None and decision.release_model:
             await self.platform.objects.release(snapshot.model)
+
+
+def _rank(version: ModelVersion, decision: Decision) -> int:
+    """Who is remembered first, whatever cuts the pass.
+
+    Who takes over before who goes: between the two, somebody serves. Then whose rollout it is:
+    what it has reached must not wait for what others tell of their share.
+    """
+    if _takes_over(version, decision):
+        return 0
+    status = decision.version_statuses.get(version.metadata.name)
+    return 1 if status is not None and status.slot_taken_at is not None else 2
 
 
 def _takes_over(version: ModelVersion, decision: Decision) -> bool:
