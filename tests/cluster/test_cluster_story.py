@@ -12,6 +12,7 @@ import time
 
 import pytest
 from cluster_release import Release
+from sightings import Seen, seeing
 
 from slipway_cli.demo.on_cluster import Release as Stage
 from slipway_cli.demo.on_cluster import play
@@ -52,8 +53,28 @@ def gateways_of(release: Release) -> list:
     return release.get("pods", "", "-l", "app.kubernetes.io/component=gateway")
 
 
+def of_version(version: str):
+    return lambda body: body["metadata"]["labels"].get("slipway.dev/version") == version
+
+
+def says(body: dict, kind: str) -> bool:
+    conditions = body.get("status", {}).get("conditions", ())
+    return any(c["type"] == kind and c["status"] == "True" for c in conditions)
+
+
+def print_control_plane(seen: Seen, version: str, first_request: float) -> None:
+    """Our own share of a new version's way; the warm-up is the engine's."""
+    mine = of_version(version)
+    succeeded = seen.first("jobs", lambda b: mine(b) and says(b, "Complete"))
+    applied = seen.first("rayservices", mine)
+    ready = seen.first("rayservices", lambda b: mine(b) and says(b, "Ready"))
+    assert succeeded and applied and ready
+    print(f"Job succeeded → RayService applied {applied - succeeded:.2f} s")
+    print(f"RayService ready → first routed request {first_request - ready:.2f} s, with warm-up")
+
+
 def test_faults_in_a_canary_that_is_promoted_all_the_same(release):
-    with release.traffic() as traffic:
+    with release.traffic() as traffic, seeing(release.namespace, "jobs", "rayservices") as seen:
         traffic.grows(20)
         release.apply(
             a_version(
@@ -64,6 +85,10 @@ def test_faults_in_a_canary_that_is_promoted_all_the_same(release):
             )
         )
         release.phase("v5", "Canary")
+        traffic.grows(1, version="v5")
+        print_control_plane(seen, "v5", min(e.sent for e in traffic.entries() if e.version == "v5"))
+        # As their TTL would: what has ended does not run again.
+        release.kubectl("delete", "jobs", "-l", "slipway.dev/version=v5")
         leader = leader_of(release)
         release.kubectl("delete", "pod", leader)
         began = time.monotonic()
@@ -95,6 +120,20 @@ def test_faults_in_a_canary_that_is_promoted_all_the_same(release):
         traffic.grows(20, version="v5")
     traffic.check("jargon")
     assert release.get("model", "jargon")["status"]["stable"] == "v5"
+    assert not jobs_of(release, "v5")
+
+
+def test_a_lost_status_is_rebuilt_from_what_runs(release):
+    with release.traffic() as traffic:
+        traffic.grows(5)
+        before = release.get("rayservices")
+        gone = json.dumps([{"op": "remove", "path": "/status"}])
+        release.kubectl("patch", "mv", "v5", "--subresource=status", "--type=json", "-p", gone)
+        release.phase("v5", "Serving")
+        traffic.grows(20, version="v5")
+        after = release.get("rayservices")
+        assert [r["metadata"]["uid"] for r in before] == [r["metadata"]["uid"] for r in after]
+    traffic.check("jargon")
 
 
 def test_a_candidate_that_gets_no_node_says_so_and_leaves(release):

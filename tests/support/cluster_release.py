@@ -35,10 +35,25 @@ ROOT = Path(__file__).parents[2]
 DEADLINE = 600.0
 
 
+def cluster_runs() -> bool:
+    """Whether the cluster of ``make cluster`` is up and whole."""
+    return _deploy("cluster", "status", check=False) == 0
+
+
 def cluster_up() -> None:
-    """The cluster of ``make cluster``, with the images of this checkout in it."""
-    for argv in (["deploy/cluster", "up"], ["deploy/images", "build"], ["deploy/images", "load"]):
-        subprocess.run([sys.executable, *argv], cwd=ROOT, check=True)
+    """As ``make cluster``."""
+    _deploy("cluster", "up")
+
+
+def cluster_down() -> None:
+    """As ``make cluster-down``."""
+    _deploy("cluster", "down")
+
+
+def images_in() -> None:
+    """The images of this checkout, built and brought to the cluster."""
+    _deploy("images", "build")
+    _deploy("images", "load")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -201,6 +216,11 @@ class Traffic:
 def use_kubeconfig() -> None:
     """The test cluster's, for every kubectl and helm of this process."""
     os.environ["KUBECONFIG"] = str(folders().admin)
+
+
+def _deploy(tool: str, verb: str, *, check: bool = True) -> int:
+    argv = [sys.executable, f"deploy/{tool}", verb]
+    return subprocess.run(argv, cwd=ROOT, check=check).returncode
 
 
 def _run(argv: list[str], *, stdin: str | None = None, check: bool = True) -> str:

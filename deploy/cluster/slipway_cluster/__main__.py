@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import cache, kind, release, tools, volumes
+from . import cache, kind, preflight, release, tools, volumes
 from .assembled import Assembled
 from .cache import Folders
 from .errors import ClusterError
@@ -33,12 +33,14 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start a cluster, or say that it runs")
     up.add_argument("--without-kuberay", action="store_true", help="no KubeRay operator")
-    up.add_argument(
-        "--install-packages",
-        action="store_true",
-        default=os.environ.get("CI") == "true",
-        help="apt-get install what is missing (default where CI=true)",
-    )
+    able = commands.add_parser("able", help="whether one, and its images, can be made here")
+    for verb in (up, able):
+        verb.add_argument(
+            "--install-packages",
+            action="store_true",
+            default=os.environ.get("CI") == "true",
+            help="apt-get install what is missing (default where CI=true)",
+        )
     down = commands.add_parser("down", help="end it; tools and images stay in the cache")
     down.add_argument("--force", action="store_true", help="even if its state folder is gone")
     commands.add_parser("kubeconfig", help="print the path of the administrator's")
@@ -80,6 +82,14 @@ def run_up(folders: Folders, options: argparse.Namespace) -> int:
     cluster = chosen(folders, options.runtime)
     cluster.up(with_kuberay=not options.without_kuberay, install=options.install_packages)
     print(f"export KUBECONFIG={folders.admin}")
+    return 0
+
+
+def run_able(folders: Folders, options: argparse.Namespace) -> int:
+    if isinstance(chosen(folders, options.runtime), Assembled):
+        preflight.check(folders.state, install=options.install_packages, builders=True)
+        preflight.isolates()
+    tools.require_go()
     return 0
 
 
@@ -142,6 +152,7 @@ def run_reclaim(folders: Folders, options: argparse.Namespace) -> int:
 
 COMMANDS: dict[str, Callable[[Folders, argparse.Namespace], int]] = {
     "up": run_up,
+    "able": run_able,
     "down": run_down,
     "kubeconfig": run_kubeconfig,
     "status": run_status,

@@ -28,17 +28,22 @@ PACKAGES = {
     "openssl": "openssl",
     "umount": "mount",
 }
+# What builds container images where no Docker daemon does (deploy/images).
+BUILDERS = {"buildah": "buildah", "debootstrap": "debootstrap"}
 # A path that still leaves room for the sockets below it (108 bytes is the kernel's limit).
 LONGEST_STATE = 70
 
 
-def missing_packages(found: Callable[[str], object] = shutil.which) -> list[str]:
+def missing_packages(
+    found: Callable[[str], object] = shutil.which, *, builders: bool = False
+) -> list[str]:
     """Debian packages to install; which() finds absolute paths too."""
-    return sorted({package for program, package in PACKAGES.items() if not found(program)})
+    wanted = {**PACKAGES, **(BUILDERS if builders else {})}
+    return sorted({package for program, package in wanted.items() if not found(program)})
 
 
-def check(state: Path, *, install: bool) -> None:
-    """Raise ClusterError for what hinders an assembled cluster here."""
+def check(state: Path, *, install: bool, builders: bool = False) -> None:
+    """Raise ClusterError for what hinders an assembled cluster here (and building its images)."""
     if sys.platform != "linux":
         raise ClusterError(
             "an assembled cluster needs Linux; start Docker and install kind, then try again"
@@ -50,7 +55,15 @@ def check(state: Path, *, install: bool) -> None:
         )
     if len(str(state)) > LONGEST_STATE:
         raise ClusterError(f"{state} is too long for sockets; set SLIPWAY_CLUSTER_HOME shorter")
-    _packages(install=install)
+    _packages(install=install, builders=builders)
+
+
+def isolates() -> None:
+    """Raise ClusterError where root may not make namespaces, as in most containers."""
+    try:
+        commands.run("unshare", "--mount", "--net", "--pid", "--fork", "true")
+    except ClusterError as refused:
+        raise ClusterError(f"no containers can be started here: {refused}") from None
 
 
 def ports_free() -> None:
@@ -86,8 +99,8 @@ def alone(remains: list[str]) -> None:
         )
 
 
-def _packages(*, install: bool) -> None:
-    absent = missing_packages()
+def _packages(*, install: bool, builders: bool) -> None:
+    absent = missing_packages(builders=builders)
     if absent and install:
         commands.run("apt-get", "update", "-qq")
         environment = {"DEBIAN_FRONTEND": "noninteractive"}
@@ -95,7 +108,7 @@ def _packages(*, install: bool) -> None:
             *("apt-get", "install", "-y", "-qq", "--no-install-recommends", *absent),
             environment=environment,
         )
-        absent = missing_packages()
+        absent = missing_packages(builders=builders)
     if absent:
         raise ClusterError(
             f"Debian packages are missing; run: apt-get install -y {' '.join(absent)} (or pass "

@@ -49,7 +49,7 @@ def build(folders: Folders, names: Iterable[str], *, say: Say) -> None:
     absent = missing(folders, names)
     if not absent:
         return
-    go = _go()
+    go = require_go()
     for tool in absent:
         with _locked(folders.build / f"{tool.group}.lock"):
             if (folders.binaries / tool.key).exists():
@@ -69,7 +69,7 @@ def compile_file(source: Path, target: Path) -> None:
     """One Go file without requirements into one static binary."""
     target.parent.mkdir(parents=True, exist_ok=True)
     _run(
-        [_go(), "build", "-trimpath", "-ldflags", "-s -w", "-o", str(target), str(source)],
+        [require_go(), "build", "-trimpath", "-ldflags", "-s -w", "-o", str(target), str(source)],
         source.parent,
     )
 
@@ -78,7 +78,7 @@ def module_folder(folders: Folders, name: str, module: str) -> Path:
     """Where Go keeps the unpacked sources of a tool's module; fetched again where they are gone."""
     tool = TOOLS[name]
     home = folders.build / tool.group
-    go = _go()
+    go = require_go()
     _prepare(go, home, tool)
     said = _run([go, "mod", "download", "-json", f"{module}@{tool.version}"], home)
     return Path(json.loads(said)["Dir"])
@@ -126,7 +126,8 @@ def _run(argv: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def _go() -> str:
+def require_go() -> str:
+    """Go's path. Raises ClusterError where it is absent or too old."""
     found = shutil.which("go")
     if found is None:
         raise ClusterError(

@@ -13,7 +13,7 @@ from slipway_cluster.errors import ClusterError, MissingToolError
 
 def test_the_surface() -> None:
     assert list(COMMANDS) == [
-        *("up", "down", "kubeconfig", "status", "logs", "tools", "import"),
+        *("up", "able", "down", "kubeconfig", "status", "logs", "tools", "import"),
         *("install", "remove", "reclaim"),
     ]
     options = parser().parse_args(["up"])
@@ -28,6 +28,7 @@ def test_packages_are_installed_only_when_asked(
 ) -> None:
     monkeypatch.setenv("CI", ci)
     assert parser().parse_args(["up"]).install_packages is install
+    assert parser().parse_args(["able"]).install_packages is install
     assert parser().parse_args(["up", "--install-packages"]).install_packages is True
 
 
@@ -35,7 +36,10 @@ def test_missing_packages_are_named_once() -> None:
     assert preflight.missing_packages(lambda program: None if program == "runc" else program) == [
         "runc"
     ]
-    assert preflight.missing_packages(lambda _: None).count("containerd") == 1
+    absent = preflight.missing_packages(lambda _: None)
+    assert absent.count("containerd") == 1
+    assert "buildah" not in absent
+    assert "buildah" in preflight.missing_packages(lambda _: None, builders=True)
 
 
 def test_a_folder_with_something_else_in_it_is_never_a_state_folder(tmp_path: Path) -> None:
