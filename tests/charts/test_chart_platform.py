@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from chart_values import ACCEPTED, nested
+from chart_values import ACCEPTED, MINIO, nested
 from helm_chart import environment, of_kind, only, pods, render
 
 from slipway_gateway.settings import Settings as GatewaySettings
@@ -61,6 +61,14 @@ def test_values_reach_the_platform():
     assert config.runs.tolerations == ({"operator": "Exists"},)
     assert config.engines.object_store_bytes == 4_000_000_000
     assert config.engines.priority_class == "serving"
+
+
+def test_the_store_reaches_the_platform_and_its_keys_do_not():
+    objects = render(MINIO)
+    store = platform(objects).artifacts.s3
+    assert (store.uri, store.endpoint) == ("s3://models/slipway", "http://minio.minio:9000")
+    assert (store.secret, store.access_key_key) == ("minio", "accessKeyId")
+    assert not [found for found in of_kind(objects, "Secret") if "s3" in str(found)]
 
 
 def test_a_changed_platform_restarts_the_operator(default):

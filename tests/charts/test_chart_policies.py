@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from chart_values import EVERYTHING, nested
+from chart_values import MINIO as IN_MINIO
 from helm_chart import of_kind, only, pods, render
 from network_policies import Peer, allowed
 
@@ -36,6 +37,7 @@ API, HUB, METADATA = (
     Peer(address="18.1.2.3"),
     Peer(address="169.254.169.254"),
 )
+MINIO = Peer(namespace="minio", labels={"app": "minio"})
 DNS, KUBERAY, PROMETHEUS = outside("kube-system"), outside("kuberay-system"), outside("monitoring")
 STRANGER = outside("default")
 NEIGHBOUR = Peer(labels={"app": "x"})
@@ -211,3 +213,13 @@ def test_only_the_operators_account_is_bound_and_no_account_mounts_a_token(defau
         "operator", "gateway", "postgres", "run", "engine",
     }  # fmt: skip
     assert all(a["automountServiceAccountToken"] is False for a in accounts)
+
+
+def test_runs_and_engines_alone_reach_the_object_store(default):
+    flows = [(peer, MINIO, 9000) for peer in (ENGINE, RUN)]
+    assert not any(verdicts(of_kind(default, "NetworkPolicy"), flows).values())
+    found = policies(IN_MINIO)
+    assert all(verdicts(found, flows).values())
+    others = [(peer, MINIO, 9000) for peer in (GATEWAY, OPERATOR, POSTGRES, TEST)]
+    wrong = [(ENGINE, MINIO, 9001), (ENGINE, outside("minio"), 9000), (RUN, HUB, 9000)]
+    assert not any(verdicts(found, [*others, *wrong, *DENIED]).values())

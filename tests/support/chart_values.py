@@ -29,7 +29,29 @@ def merged(*given: Values) -> Values:
     return result
 
 
+MINIO = {
+    "artifacts": {
+        "s3": {
+            "uri": "s3://models/slipway",
+            "endpoint": "http://minio.minio:9000",
+            "existingSecret": "minio",
+        }
+    },
+    "networkPolicy": {
+        "objectStore": {
+            "to": [
+                {
+                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "minio"}},
+                    "podSelector": {"matchLabels": {"app": "minio"}},
+                }
+            ],
+            "ports": [9000],
+        }
+    },
+}
+
 EVERYTHING = merged(
+    MINIO,
     nested("models.m", MODEL),
     nested("operator.replicas", 2),
     nested("gateway.walVolume.enabled", True),
@@ -120,6 +142,23 @@ ACCEPTED: dict[str, Values] = {
     },
     "a given claim": nested("artifacts.existingClaim", "shared"),
     "a shared claim": nested("artifacts", {"accessMode": "ReadWriteMany", "size": "1Ti"}),
+    "artifacts in MinIO": MINIO,
+    "artifacts at AWS": {
+        "artifacts": {"s3": {"uri": "s3://models", "existingSecret": "s3", "region": "eu-west-1"}},
+        "networkPolicy": {"objectStore": {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}},
+    },
+    "artifacts behind a CA of one's own": merged(
+        MINIO,
+        nested(
+            "artifacts.s3",
+            {"endpoint": "https://s3.example", "caSecret": "ca", "cacheLimit": "60Gi"},
+        ),
+    ),
+    "imports alone read a store": merged(MINIO, nested("artifacts.s3.uri", "")),
+    "a store without policies": {
+        "artifacts": {"s3": {"uri": "s3://models", "existingSecret": "s3"}},
+        "networkPolicy": {"enabled": False},
+    },
     "bigger runs": nested(
         "runs",
         {
@@ -206,6 +245,42 @@ REFUSED: dict[str, tuple[Values, tuple[str, ...]]] = {
         ("models/m/versions/m-1", "spec"),
     ),
     "models as a list": ({"models": []}, ("models", "object")),
+    "a store without keys": (
+        nested("artifacts.s3.uri", "s3://models"),
+        ("artifacts.s3.existingSecret",),
+    ),
+    "an endpoint without keys": (
+        nested("artifacts.s3.endpoint", "http://minio:9000"),
+        ("artifacts.s3.existingSecret",),
+    ),
+    "a store that nothing may reach": (
+        merged(MINIO, nested("networkPolicy.objectStore.to", [])),
+        ("networkPolicy.objectStore.to",),
+    ),
+    "a CA for plain HTTP": (
+        merged(MINIO, nested("artifacts.s3.caSecret", "ca")),
+        ("artifacts.s3.caSecret", "http://minio.minio:9000"),
+    ),
+    "a CA without a store": (
+        nested("artifacts.s3.caSecret", "ca"),
+        ("artifacts.s3.existingSecret",),
+    ),
+    "a store of another kind": (
+        nested("artifacts.s3.uri", "gs://models"),
+        ("artifacts/s3/uri",),
+    ),
+    "a prefix that ends in a slash": (
+        nested("artifacts.s3.uri", "s3://models/"),
+        ("artifacts/s3/uri",),
+    ),
+    "an endpoint with a path": (
+        nested("artifacts.s3.endpoint", "http://minio:9000/models"),
+        ("artifacts/s3/endpoint",),
+    ),
+    "keys in the values": (
+        nested("artifacts.s3", {"secretAccessKey": "x"}),
+        ("artifacts/s3", "secretAccessKey"),
+    ),
     "MinIO is not bundled": (nested("minio.enabled", True), ("minio",)),
     "autoscaling upside down": (
         nested("gateway.autoscaling", {"enabled": True, "minReplicas": 5, "maxReplicas": 2}),

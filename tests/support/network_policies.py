@@ -84,5 +84,9 @@ def _in_block(address: str, block: Object) -> bool:
 
 
 def _labels_match(selector: Object, labels: Mapping[str, str]) -> bool:
-    assert set(selector) <= {"matchLabels"}, "only matchLabels are understood here"
-    return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items())
+    assert set(selector) <= {"matchLabels", "matchExpressions"}
+    expressions = selector.get("matchExpressions", [])
+    assert all(found["operator"] == "In" for found in expressions), "only In is understood here"
+    return all(
+        labels.get(key) == value for key, value in selector.get("matchLabels", {}).items()
+    ) and all(labels.get(found["key"]) in found["values"] for found in expressions)

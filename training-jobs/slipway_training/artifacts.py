@@ -1,4 +1,4 @@
-"""Artifacts on disk: publish one atomically, open one by digest.
+"""Artifacts on disk: publish one atomically, open one by digest, wherever it is.
 
 Publishing writes the files into a temporary sibling, checks them by the rule that the engine will
 apply, writes the manifest last and renames: ``artifact_dir`` exists complete or not at all.
@@ -11,6 +11,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from slipway_artifacts.access import read_access
+from slipway_artifacts.address import is_object_store
+from slipway_artifacts.fetch import obtain
 from slipway_contracts.artifact import (
     MANIFEST_NAME,
     ArtifactFile,
@@ -27,6 +30,10 @@ from slipway_contracts.artifact import (
 from slipway_training.corpus import local_path
 from slipway_training.errors import ConfigInvalid, SourceRefused
 from slipway_training.files import build_folder
+from slipway_training.shipping import telling_apart
+
+# Folder of a run's work for artifacts that an object store holds.
+FETCHED = "fetched"
 
 
 def publish(
@@ -68,8 +75,14 @@ def reference(folder: Path) -> ArtifactRef:
     return ArtifactRef(uri=folder.resolve().as_uri(), digest=digest)
 
 
-def open_artifact(ref: ArtifactRef) -> tuple[Path, Manifest]:
-    """Folder and manifest of ``ref`` after every byte was checked against its digest."""
+def open_artifact(ref: ArtifactRef, cache: Path) -> tuple[Path, Manifest]:
+    """Folder and manifest of ``ref`` after every byte was checked against its digest.
+
+    ``cache``: a folder for what an object store holds.
+    """
+    if is_object_store(ref.uri):
+        with telling_apart():
+            return obtain(ref, cache, read_access())
     folder = local_path(ref.uri, field="artifact uri")
     try:
         return folder, verify_artifact(folder, ref.digest)

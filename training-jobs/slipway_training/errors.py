@@ -5,6 +5,7 @@ TrainingFailure            exit 1   the machinery broke; a restart may help
 │   └── SourceRefused      exit 78  what was to be imported may not become an artifact
 ├── OutOfMemory            exit 77  names the remedy
 ├── Interrupted            exit 75  SIGTERM: progress is on disk, start again to resume
+├── StoreFailed            exit 1   the object store does not take or give an artifact
 ├── Diverged               exit 1   the loss is no number any more
 └── ParityFailed           exit 1   an exported model does not answer as its source does
 """
@@ -42,6 +43,10 @@ class Interrupted(TrainingFailure):
     """The run was asked to stop and may be started again."""
 
     exit_code = EXIT_CHECKPOINTED
+
+
+class StoreFailed(TrainingFailure):
+    """The object store did not answer, or refused what may be put right without a new run."""
 
 
 class Diverged(TrainingFailure):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from slipway_contracts.evaluation import EvaluationReport, Figure, Suite, SuiteResult
@@ -26,11 +27,14 @@ _PROMPT_WORDS = 12
 ENDPOINT_METRICS = ("success", "non_empty", "latency_p95_ms", "prefix_agreement")
 
 
-def evaluate(run: EvaluateRun, stop: StopFlag) -> RunResult:
-    """Measure; raises ConfigInvalid for a suite that cannot be read, never for a bad figure."""
+def evaluate(run: EvaluateRun, stop: StopFlag, *, cache: Path) -> RunResult:
+    """Measure; raises ConfigInvalid for a suite that cannot be read, never for a bad figure.
+
+    ``cache``: where artifacts of an object store are fetched to.
+    """
     held_out = {suite.name: _held_out(suite) for suite in run.suites}
     measured = [
-        _measure(target, run.suites, held_out, stop)
+        _measure(target, run.suites, held_out, stop, cache=cache)
         for target in (run.candidate, run.baseline)
         if target is not None
     ]
@@ -61,8 +65,10 @@ def _measure(
     suites: Sequence[Suite],
     held_out: dict[str, Sequence[str]],
     stop: StopFlag,
+    *,
+    cache: Path,
 ) -> dict[str, dict[str, Figure]]:
-    folder, _ = open_artifact(target.artifact)
+    folder, _ = open_artifact(target.artifact, cache)
     model, tokenizer = load_model(folder), load_tokenizer(folder)
     figures = {}
     for suite in suites:

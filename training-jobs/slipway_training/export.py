@@ -11,6 +11,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from pydantic import Field
@@ -64,7 +65,12 @@ class ExportReport(Spec):
 
 def export(order: Export, output: Path) -> ExportReport:
     """Write the files and ``report.json`` to ``output``; ParityFailed after the report is there."""
-    folder, _ = open_artifact(order.artifact)
+    with TemporaryDirectory(prefix="slipway-export-") as cache:
+        folder, _ = open_artifact(order.artifact, Path(cache))
+        return _export(order, folder, output)
+
+
+def _export(order: Export, folder: Path, output: Path) -> ExportReport:
     model, tokenizer = load_model(folder).cpu(), load_tokenizer(folder)
     source = _Logits(model)
     found: list[Parity] = []

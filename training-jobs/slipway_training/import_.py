@@ -1,7 +1,8 @@
 """``import``: ready-made or random weights become an artifact with a manifest.
 
 Ready-made is a Slipway artifact (copied under its own digest), a Hugging Face folder or pinned
-revision, a ``checkpoint.pt`` with its config.json and tokenizer beside it, or a LoRA adapter.
+revision, a ``checkpoint.pt`` with its config.json and tokenizer beside it, or a LoRA adapter; each
+of them on disk or in an object store.
 """
 
 from __future__ import annotations
@@ -9,22 +10,25 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from slipway_artifacts.address import is_object_store
 from slipway_contracts.artifact import (
     MANIFEST_NAME,
     ArtifactRef,
     ArtifactRefused,
     Lineage,
+    Manifest,
     hash_file,
     verify_artifact,
 )
 from slipway_contracts.model_version import ArtifactSource, RandomSource
 from slipway_contracts.run import AdapterImport, ImportRun, RunResult
 from slipway_training.architectures import architecture, new_model
-from slipway_training.artifacts import open_artifact, publish, reference
+from slipway_training.artifacts import FETCHED, open_artifact, publish, reference
 from slipway_training.corpus import load_corpus, local_path
 from slipway_training.errors import ConfigInvalid, SourceRefused
 from slipway_training.files import build_folder
 from slipway_training.lineage import code_revision, config_digest
+from slipway_training.object_store import bring, holds_artifact, stored_digest
 from slipway_training.sandbox import Job, convert
 from slipway_training.sources import download, stage, tree_digest
 from slipway_training.tokenizer import save_tokenizer, train_tokenizer
@@ -56,11 +60,14 @@ def _artifact(source: ArtifactSource, work: Path, target: Path) -> RunResult:
     if source.uri.startswith("hf://"):
         folder = download(source.uri, source.revision, work / "download")
         return _folder(source, folder, work, target)
-    path = local_path(source.uri, field="artifact.uri")
+    if is_object_store(source.uri) and holds_artifact(source.uri):
+        folder = _fetched(source, work)
+        return _copy(source, folder, work, target)
+    path = _readable(source.uri, work, field="artifact.uri")
     if not path.exists():
         raise ConfigInvalid(f"artifact.uri {source.uri}: nothing is there")
     if path.is_dir() and (path / MANIFEST_NAME).exists():
-        return _copy(source, path, target)
+        return _copy(source, path, work, target)
     if path.is_file():
         return _checkpoint(source, path, work, target)
     if (path / _CHECKPOINT).is_file() and not any(path.glob("*.safetensors")):
@@ -68,12 +75,29 @@ def _artifact(source: ArtifactSource, work: Path, target: Path) -> RunResult:
     return _folder(source, path, work, target)
 
 
-def _copy(source: ArtifactSource, folder: Path, target: Path) -> RunResult:
+def _readable(uri: str, work: Path, *, field: str) -> Path:
+    """A local path, to which what an object store holds is brought first."""
+    if is_object_store(uri):
+        return bring(uri, work / "download")
+    return local_path(uri, field=field)
+
+
+def _fetched(source: ArtifactSource, work: Path) -> Path:
+    if source.digest is None:
+        raise _no_digest(stored_digest(source.uri))
+    ref = ArtifactRef(uri=source.uri, digest=source.digest)
+    return open_artifact(ref, work / FETCHED)[0]
+
+
+def _no_digest(found: str) -> ConfigInvalid:
+    return ConfigInvalid(f"artifact.digest is missing; the artifact there now is {found}")
+
+
+def _copy(source: ArtifactSource, folder: Path, work: Path, target: Path) -> RunResult:
     """The same artifact at another place: same bytes, same manifest, same digest."""
     if source.digest is None:
-        found = reference(folder).digest
-        raise ConfigInvalid(f"artifact.digest is missing; the artifact there now is {found}")
-    _, manifest = open_artifact(ArtifactRef(uri=folder.absolute().as_uri(), digest=source.digest))
+        raise _no_digest(reference(folder).digest)
+    manifest = _verified(folder, source.digest, work)
     wanted = source.digest
 
     def fill(partial: Path) -> None:
@@ -121,12 +145,11 @@ def _checkpoint(source: ArtifactSource, path: Path, work: Path, target: Path) ->
 
 
 def _adapter(source: AdapterImport, work: Path, target: Path) -> RunResult:
-    base, manifest = open_artifact(source.base)
+    base, manifest = open_artifact(source.base, work / FETCHED)
     staged, merged = work.absolute() / "staged", work.absolute() / "merged"
-    folder = local_path(source.uri, field="adapter.uri")
+    folder = _readable(source.uri, work, field="adapter.uri")
     if (folder / MANIFEST_NAME).exists():
-        given = source.digest or reference(folder).digest
-        open_artifact(ArtifactRef(uri=folder.absolute().as_uri(), digest=given))
+        _verified(folder, source.digest or reference(folder).digest, work)
     stage(folder, staged)
     if not (staged / MANIFEST_NAME).exists() and source.digest not in (None, tree_digest(staged)):
         raise SourceRefused(f"adapter.digest is {source.digest}, the folder's is another")
@@ -152,6 +175,11 @@ def _adapter(source: AdapterImport, work: Path, target: Path) -> RunResult:
         code_revision=code_revision(),
     )
     return _publish_staged(merged, target, manifest.architecture, lineage)
+
+
+def _verified(folder: Path, digest: str, work: Path) -> Manifest:
+    ref = ArtifactRef(uri=folder.absolute().as_uri(), digest=digest)
+    return open_artifact(ref, work / FETCHED)[1]
 
 
 def _random(source: RandomSource, artifact_dir: Path) -> RunResult:

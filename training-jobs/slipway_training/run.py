@@ -27,7 +27,7 @@ from slipway_contracts.run import (
     TrainRun,
 )
 from slipway_training import checkpoints
-from slipway_training.artifacts import reference
+from slipway_training.artifacts import FETCHED, reference
 from slipway_training.environment import read_environment
 from slipway_training.errors import ConfigInvalid, Interrupted, TrainingFailure, describe
 from slipway_training.files import write_atomically
@@ -35,6 +35,7 @@ from slipway_training.lineage import config_digest
 from slipway_training.loop import TRAINED
 from slipway_training.memory import naming_the_remedy
 from slipway_training.progress import ProgressLog
+from slipway_training.shipping import discard, reserve, ship, shipped
 from slipway_training.stop import StopFlag
 
 _IDENTITY = "run.json"
@@ -67,22 +68,30 @@ def execute(
         # The first process of the group holds the lock and stores the result for all.
         return stored_result(work) or _published(spec) or dispatch()
     with _only_process(work):
-        if not dry_run:
-            _claim(spec, work)
-        finished = stored_result(work) or _published(spec)
-        if finished is None or dry_run:
-            try:
+        if dry_run:
+            return dispatch()
+        _claim(spec, work)
+        with _failure_stored(work):
+            finished = stored_result(work) or _published(spec)
+            if finished is None:
+                reserve(spec)
                 finished = dispatch()
-            except Interrupted:
-                raise
-            except TrainingFailure as error:
-                if not dry_run:
-                    _store(work, RunResult(error=str(error)))
-                raise
-        if not dry_run:
-            _store(work, finished)
-            _tidy(work)
+            finished = ship(spec, finished, stop)
+        _store(work, finished)
+        _tidy(work)
+        discard(spec)
     return finished
+
+
+@contextmanager
+def _failure_stored(work: Path) -> Iterator[None]:
+    try:
+        yield
+    except Interrupted:
+        raise
+    except TrainingFailure as error:
+        _store(work, RunResult(error=str(error)))
+        raise
 
 
 def stored_result(work: Path) -> RunResult | None:
@@ -114,7 +123,7 @@ def _dispatch(
             case EvaluateRun():
                 from slipway_training.evaluate import evaluate
 
-                return evaluate(spec, stop)
+                return evaluate(spec, stop, cache=work / FETCHED)
             case ImportRun():
                 from slipway_training.import_ import import_
 
@@ -127,7 +136,7 @@ def _published(spec: TrainRun | ImportRun | EvaluateRun) -> RunResult | None:
         return None
     folder = Path(spec.artifact_dir)
     if not (folder / MANIFEST_NAME).exists():
-        return None
+        return shipped(spec)
     manifest = Manifest.model_validate_json((folder / MANIFEST_NAME).read_bytes())
     return RunResult(artifact=reference(folder), lineage=manifest.lineage, metrics=manifest.metrics)
 
@@ -153,7 +162,7 @@ def _store(work: Path, result: RunResult) -> None:
 
 def _tidy(work: Path) -> None:
     """What only a resume needs goes once the result is stored: optimizer states are large."""
-    for name in (checkpoints.FOLDER, TRAINED, "staged", "download"):
+    for name in (checkpoints.FOLDER, TRAINED, "staged", "download", FETCHED):
         shutil.rmtree(work / name, ignore_errors=True)
 
 

@@ -33,7 +33,7 @@ def stage(source: Path, target: Path, *, besides: str = "") -> None:
     target.mkdir(parents=True)
     try:
         for relative in sorted(folder_files(source)):
-            if relative == besides or _LEFT_BEHIND.fullmatch(relative):
+            if relative == besides or left_behind(relative):
                 continue
             if relative != CHAT_TEMPLATE:
                 check_file(source, relative)
@@ -46,6 +46,11 @@ def stage(source: Path, target: Path, *, besides: str = "") -> None:
         raise SourceRefused(f"{source}: {error}") from error
     _fold_chat_template(target)
     _check_shards(target)
+
+
+def left_behind(name: str) -> bool:
+    """Whether a file is documentation, which no artifact needs."""
+    return _LEFT_BEHIND.fullmatch(name) is not None
 
 
 def tree_digest(folder: Path) -> str:

@@ -16,6 +16,19 @@ ConfigMap; a message names the values and what to do.
 {{- if and $gateway.httpRoute.enabled (not $gateway.httpRoute.parentRefs) -}}
 {{- fail "gateway.httpRoute.parentRefs is empty; name the Gateway that the route hangs on, such as [{name: public}]" -}}
 {{- end -}}
+{{- $s3 := .Values.artifacts.s3 -}}
+{{- if and (or $s3.uri $s3.endpoint) (not $s3.existingSecret) -}}
+{{- fail "artifacts.s3.existingSecret is empty; name the Secret with the keys of the object store that uri or endpoint names" -}}
+{{- end -}}
+{{- if and $s3.caSecret (hasPrefix "http://" $s3.endpoint) -}}
+{{- fail (printf "artifacts.s3.caSecret is for https, and artifacts.s3.endpoint is %s; leave one of them out, or write https" $s3.endpoint) -}}
+{{- end -}}
+{{- if and $s3.caSecret (not $s3.existingSecret) -}}
+{{- fail "artifacts.s3.caSecret is set without artifacts.s3.existingSecret; there is no store whose certificate it could check" -}}
+{{- end -}}
+{{- if and $s3.existingSecret .Values.networkPolicy.enabled (not .Values.networkPolicy.objectStore.to) -}}
+{{- fail "networkPolicy.objectStore.to is empty, so nothing could reach the store of artifacts.s3; name its pods or addresses, such as [{ipBlock: {cidr: 10.1.2.3/32}}]" -}}
+{{- end -}}
 {{- $versions := dict -}}
 {{- range $model, $given := .Values.models -}}
 {{- range $version, $body := $given.versions -}}

@@ -110,6 +110,8 @@ _TABLE = (
     _module("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "v0.8.0"),
     _module("kuberay-operator", "github.com/ray-project/kuberay/ray-operator", "v1.6.0"),
     _module("kwok", "sigs.k8s.io/kwok/cmd/kwok", "v0.8.0"),
+    # Its releases are no semantic versions, so the module proxy names a commit.
+    _module("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c"),
 )
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in _TABLE}
 

@@ -13,7 +13,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from pydantic import Field
@@ -136,14 +136,20 @@ def folder_files(root: Path) -> Iterator[str]:
                 raise ArtifactRefused(f"{relative} is a link or a device; only plain files serve")
 
 
-def check_file(root: Path, relative: str) -> None:
-    """Refuse a path, a file type or a content that may not be part of an artifact."""
-    path = root / relative
+def check_name(relative: str) -> None:
+    """Refuse a path or a file type that may not be part of an artifact; nothing need be there."""
+    name = PurePosixPath(relative)
     if not _SAFE_PATH.fullmatch(relative):
         raise ArtifactRefused(f"{relative!r} is not a plain path inside the artifact")
-    if path.suffix not in ALLOWED_SUFFIXES and path.name not in ALLOWED_NAMES:
+    if name.suffix not in ALLOWED_SUFFIXES and name.name not in ALLOWED_NAMES:
         allowed = ", ".join(sorted(ALLOWED_SUFFIXES | ALLOWED_NAMES))
         raise ArtifactRefused(f"{relative} is not a file type that may be served ({allowed})")
+
+
+def check_file(root: Path, relative: str) -> None:
+    """Refuse a path, a file type or a content that may not be part of an artifact."""
+    check_name(relative)
+    path = root / relative
     if path.suffix == ".safetensors":
         _check_safetensors(path, relative)
     elif path.name.endswith("config.json"):

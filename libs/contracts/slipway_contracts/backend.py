@@ -28,9 +28,14 @@ _FAILURE = re.compile(r"slipway/([A-Za-z]+): ([^\r\n]+)")
 
 
 class BackendArgs(Spec):
-    """Arguments of a serving application. ``model`` is the public name, the served model id."""
+    """Arguments of a serving application. ``model`` is the public name, the served model id.
+
+    ``artifact_cache``: the folder to which an artifact of an object store is fetched, the same one
+    on every machine of the backend; None where artifacts are folders already.
+    """
 
     artifact: ArtifactRef
+    artifact_cache: str | None = None
     model: str
     version: str
     serving: Serving = Serving()

@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from slipway_contracts.artifact import ArtifactRef, Lineage
-from slipway_contracts.base import Spec
+from slipway_contracts.base import Spec, Uri
 from slipway_contracts.evaluation import EvaluationReport, Suite
 from slipway_contracts.model_version import ArtifactSource, RandomSource
 from slipway_contracts.training import Training
@@ -32,11 +32,16 @@ RESULT_FILE_LIMIT = 4096
 
 
 class TrainRun(Spec):
-    """Train and write the artifact to ``artifact_dir`` (created whole or not at all)."""
+    """Train and write the artifact to ``artifact_dir`` (created whole or not at all).
+
+    ``publish_to``: an object store's address to which the artifact then goes; ``artifact_dir`` is
+    deleted when it is there.
+    """
 
     verb: Literal["train"] = "train"
     version: str
     artifact_dir: str
+    publish_to: Uri | None = None
     training: Training
     base: ArtifactRef | None = None
 
@@ -50,11 +55,12 @@ class AdapterImport(Spec):
 
 
 class ImportRun(Spec):
-    """Turn what the source names into an artifact with a manifest."""
+    """Turn what the source names into an artifact with a manifest; ``publish_to`` as TrainRun's."""
 
     verb: Literal["import"] = "import"
     version: str
     artifact_dir: str
+    publish_to: Uri | None = None
     artifact: ArtifactSource | None = None
     adapter: AdapterImport | None = None
     random: RandomSource | None = None

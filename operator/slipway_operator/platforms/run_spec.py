@@ -1,7 +1,7 @@
 """A desired run → the spec file that ``slipway_training`` reads. Pure.
 
-Artifacts go under ``artifacts/<run name>``: the name holds uid and attempt, so a retry writes a
-folder of its own and never over one that serves.
+Artifacts go under ``artifacts/<run name>``, or to an object store under that name: it holds uid and
+attempt, so a retry writes a place of its own and never over one that serves.
 """
 
 from __future__ import annotations
@@ -24,19 +24,28 @@ from slipway_operator.core.decision import (
 )
 
 
-def run_spec(run: DesiredRun, home: Path, *, model: str) -> TrainRun | ImportRun | EvaluateRun:
-    """The run's whole input; paths are absolute."""
-    artifact_dir = str(home / "artifacts" / run.name)
+def run_spec(
+    run: DesiredRun, home: Path, *, model: str, store: str = ""
+) -> TrainRun | ImportRun | EvaluateRun:
+    """The run's whole input; paths are absolute.
+
+    ``store``: the object store's address below which artifacts go; the folder is then the run's
+    own, until its content is there.
+    """
+    folder = home / "runs" / run.name / "artifact" if store else home / "artifacts" / run.name
+    artifact_dir, publish_to = str(folder), f"{store}/{run.name}" if store else None
     match run.request:
         case TrainRequest() as request:
             return TrainRun(
                 version=run.version,
                 artifact_dir=artifact_dir,
+                publish_to=publish_to,
                 training=request.training,
                 base=request.base,
             )
         case ImportRequest() as request:
-            return _import_run(run.version, artifact_dir, request)
+            imported = _import_run(run.version, artifact_dir, request)
+            return imported.model_copy(update={"publish_to": publish_to})
         case EvaluateRequest() as request:
             return _evaluate_run(run.version, model, request)
 

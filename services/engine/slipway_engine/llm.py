@@ -9,6 +9,7 @@ in the replica itself: Ray's separate ingress would be one more process with all
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,7 +22,7 @@ from slipway_contracts.conditions import Reason
 from slipway_engine.errors import Refused
 from slipway_engine.ready import LocalArtifact, VerifiedLLMServer
 from slipway_engine.settings import llm_config
-from slipway_engine.verify import verified
+from slipway_engine.verify import outlined, served_from, verified
 
 
 def build(args: dict[str, Any]) -> Application:
@@ -30,10 +31,9 @@ def build(args: dict[str, Any]) -> Application:
         backend = BackendArgs.model_validate(args)
     except ValidationError as error:
         raise Refused(f"arguments: {error}", reason=Reason.INVALID) from error
-    folder, _ = verified(backend.artifact, "text-generation")
-    model = json.loads((folder / "config.json").read_bytes())
+    model = json.loads((_checked_folder(backend) / "config.json").read_bytes())
     config = LLMConfig(
-        **llm_config(backend, folder, model=model),
+        **llm_config(backend, served_from(backend), model=model),
         callback_config={"callback_class": LocalArtifact},
     )
     prefix, _, _ = ENGINE_DEPLOYMENT.partition(":")
@@ -43,3 +43,9 @@ def build(args: dict[str, Any]) -> Application:
         bind_kwargs={"backend": backend.wire()},
         deployment_cls=serve.ingress()(VerifiedLLMServer),
     )
+
+
+def _checked_folder(backend: BackendArgs) -> Path:
+    """On the CPU the engine is on this machine; with GPUs this is a head's, without weights."""
+    check = outlined if backend.serving.resources.gpu else verified
+    return check(backend.artifact, "text-generation", cache=backend.artifact_cache)[0]

@@ -37,8 +37,12 @@ class VerifiedLLMServer(LLMServer):  # type: ignore[misc]  # Ray ships no types
     ) -> None:
         """Verify, start the engine, answer once. Raises Refused or NotReady."""
         self._backend = BackendArgs.model_validate(backend)
-        artifact = self._backend.artifact
-        folder, _ = await asyncio.to_thread(verified, artifact, "text-generation")
+        folder, _ = await asyncio.to_thread(
+            verified,
+            self._backend.artifact,
+            "text-generation",
+            cache=self._backend.artifact_cache,
+        )
         self._chats = bool(chat_templates(folder))
         await super().__init__(llm_config)
 

@@ -3,18 +3,25 @@
 The rule of what a folder may hold is the contract's ``verify_artifact``; here it meets a URI, the
 task that the builder serves, and the chat template, which is a program in a small language. Done
 twice on purpose: by the builder, so that a bad artifact never gets a replica, and by each replica
-as it starts, because files may change in between. Knows nothing of Ray.
+as it starts, because files may change in between. What an object store holds is fetched first, by
+digest, into the backend's cache. Knows nothing of Ray.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from slipway_artifacts.access import Access, read_access
+from slipway_artifacts.address import is_object_store
+from slipway_artifacts.errors import StoreError
+from slipway_artifacts.fetch import folder_in, obtain, obtain_outline
 from slipway_contracts.artifact import (
     ArtifactKind,
     ArtifactRef,
@@ -23,21 +30,44 @@ from slipway_contracts.artifact import (
     Manifest,
     verify_artifact,
 )
+from slipway_contracts.backend import BackendArgs
 from slipway_contracts.conditions import Reason
 from slipway_engine.errors import Refused
 
 # The longest chat template of a released model is below 20 KiB.
 MAX_TEMPLATE_BYTES = 128 << 10
+# A pod that restarts while the store is away should outlast it: a refusal ends a candidate.
+STORE_PATIENCE = timedelta(minutes=3)
+Fetch = Callable[[ArtifactRef, Path, Access], tuple[Path, Manifest]]
 _FOREIGN = (nodes.Import, nodes.FromImport, nodes.Include, nodes.Extends)
 
 
-def verified(artifact: ArtifactRef, kind: ArtifactKind) -> tuple[Path, Manifest]:
-    """Folder and manifest of an artifact that may be served. Raises Refused with a reason."""
-    folder = folder_of(artifact.uri)
+def verified(
+    artifact: ArtifactRef, kind: ArtifactKind, *, cache: str | None = None
+) -> tuple[Path, Manifest]:
+    """Folder and manifest of an artifact that may be served. Raises Refused with a reason.
+
+    ``cache``: the folder for what an object store holds.
+    """
+    return _checked(artifact, kind, cache=cache, fetch=obtain)
+
+
+def outlined(
+    artifact: ArtifactRef, kind: ArtifactKind, *, cache: str | None = None
+) -> tuple[Path, Manifest]:
+    """As ``verified`` for a machine that holds no replica: weights of a store stay there."""
+    return _checked(artifact, kind, cache=cache, fetch=obtain_outline)
+
+
+def _checked(
+    artifact: ArtifactRef, kind: ArtifactKind, *, cache: str | None, fetch: Fetch
+) -> tuple[Path, Manifest]:
     try:
-        manifest = verify_artifact(folder, artifact.digest)
+        folder, manifest = _located(artifact, cache, fetch)
     except DigestMismatch as error:
         raise Refused(str(error), reason=Reason.DIGEST_MISMATCH) from error
+    except StoreError as error:
+        raise Refused(str(error), reason=Reason.DOWNLOAD_FAILED) from error
     except (ArtifactRefused, OSError) as error:
         raise Refused(str(error), reason=Reason.ARTIFACT_REFUSED) from error
     if manifest.kind != kind:
@@ -47,12 +77,28 @@ def verified(artifact: ArtifactRef, kind: ArtifactKind) -> tuple[Path, Manifest]
     return folder, manifest
 
 
+def _located(artifact: ArtifactRef, cache: str | None, fetch: Fetch) -> tuple[Path, Manifest]:
+    if not is_object_store(artifact.uri):
+        folder = folder_of(artifact.uri)
+        return folder, verify_artifact(folder, artifact.digest)
+    if cache is None:
+        raise _refused(f"artifact uri {artifact.uri} is an object store's and there is no cache")
+    return fetch(artifact, Path(cache), read_access(patience=STORE_PATIENCE))
+
+
 def folder_of(uri: str) -> Path:
     """The local folder of a ``file://`` URI; other schemes are fetched before serving."""
     parts = urlsplit(uri)
     if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
         raise _refused(f"artifact uri {uri} is not a local file:// folder; import it first")
     return Path(unquote(parts.path))
+
+
+def served_from(backend: BackendArgs) -> Path:
+    """The folder from which each replica loads: the same path on every machine."""
+    if backend.artifact_cache is not None and is_object_store(backend.artifact.uri):
+        return folder_in(Path(backend.artifact_cache), backend.artifact.digest)
+    return folder_of(backend.artifact.uri)
 
 
 def check_template(source: str) -> None:

@@ -288,7 +288,7 @@ def test_an_adapter_that_names_code_is_refused(trained, tmp_path):
         ("hf://owner/name@main", None, "'main' may move"),
         ("hf://owner/name", "v1.0", "'v1.0' may move"),
         ("hf://owner", None, "hf://OWNER/NAME@COMMIT"),
-        ("s3://bucket/model", None, "mount or copy"),
+        ("s3://bucket/model", None, "no credentials"),
         ("/no/such/folder", None, "nothing is there"),
     ],
 )

@@ -19,7 +19,7 @@ from slipway_contracts.training import Training
 from slipway_training import heldout
 from slipway_training.architectures import architecture, check_context, context_of, new_model
 from slipway_training.arguments import check_names
-from slipway_training.artifacts import open_artifact, publish
+from slipway_training.artifacts import FETCHED, open_artifact, publish
 from slipway_training.batch_size import automatic_batch_size
 from slipway_training.blocks import Blocks, evenly_spaced, token_blocks
 from slipway_training.corpus import Corpus, load_corpus
@@ -60,7 +60,7 @@ def train(
     check(run)
     corpus = load_corpus(data.sources, data.eval_fraction, max_characters=data.max_characters)
     stop.check()
-    start = begin(run, corpus)
+    start = begin(run, corpus, cache=work / FETCHED)
     stop.check()
     if dry_run or not (work / TRAINED).is_dir():
         figures = run_loop(
@@ -90,7 +90,7 @@ def check(run: TrainRun) -> None:
         raise ConfigInvalid(f"training.method {run.training.method} needs base (uri and digest)")
 
 
-def begin(run: TrainRun, corpus: Corpus) -> Start:
+def begin(run: TrainRun, corpus: Corpus, *, cache: Path) -> Start:
     """New tokenizer and weights, or those of the verified base artifact."""
     training = run.training
     if run.base is None:
@@ -101,7 +101,7 @@ def begin(run: TrainRun, corpus: Corpus) -> Start:
         with naming_the_remedy("building the model"):
             model = new_model(training.architecture, tokenizer, seed=training.seed)
         return Start(model=model, tokenizer=tokenizer, architecture=training.architecture)
-    folder, manifest = open_artifact(run.base)
+    folder, manifest = open_artifact(run.base, cache)
     model = heldout.load_model(folder).train()
     check_context(context_of(model.config), training.data.block_size)
     if training.method == "lora":

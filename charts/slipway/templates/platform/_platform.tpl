@@ -15,6 +15,18 @@ images:
 artifacts:
   claim: {{ include "slipway.artifactsClaim" . }}
   mountPath: {{ .Values.artifacts.mountPath }}
+  {{- with .Values.artifacts.s3 }}
+  s3:
+    uri: {{ .uri | quote }}
+    endpoint: {{ .endpoint | quote }}
+    region: {{ .region | quote }}
+    secret: {{ .existingSecret | quote }}
+    accessKeyKey: {{ .accessKeyKey | quote }}
+    secretKeyKey: {{ .secretKeyKey | quote }}
+    caSecret: {{ .caSecret | quote }}
+    caKey: {{ .caKey | quote }}
+    cacheLimit: {{ .cacheLimit | quote }}
+  {{- end }}
 runs:
   serviceAccount: {{ include "slipway.name" (dict "root" . "part" "run") }}
   threads: {{ .Values.runs.threads }}

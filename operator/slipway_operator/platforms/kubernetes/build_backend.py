@@ -7,12 +7,13 @@ function of (version, uid, attempt): no upgrade of Slipway ever makes a second c
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
 from slipway_contracts.serving import Serving
 from slipway_operator.core.decision import DesiredBackend
-from slipway_operator.platforms.kubernetes import pod_parts
+from slipway_operator.platforms.kubernetes import object_store, pod_parts
 from slipway_operator.platforms.kubernetes.kinds import CONFIG_MAPS, Body
 from slipway_operator.platforms.kubernetes.quantities import cores, mebibytes, millicores
 from slipway_operator.platforms.kubernetes.serve_config import SERVE_PORT, serve_config
@@ -41,6 +42,7 @@ def build_backend(backend: DesiredBackend, *, config: PlatformConfig, anchor: Bo
     pod_labels = pod_parts.labels(
         config, model=backend.model, version=backend.version, component=COMPONENT
     )
+    stored = object_store.is_stored(backend.artifact.uri)
     return {
         "metadata": {
             "name": backend.name,
@@ -51,9 +53,16 @@ def build_backend(backend: DesiredBackend, *, config: PlatformConfig, anchor: Bo
             "upgradeStrategy": {"type": "None"},
             # Workers answer for themselves, so that a head that restarts cuts no stream.
             "excludeHeadPodFromServeSvc": backend.serving.resources.gpu > 0,
-            "serveConfigV2": serve_config(backend),
+            "serveConfigV2": serve_config(
+                backend, cache=object_store.CACHE_PATH if stored else None
+            ),
             "rayClusterConfig": _cluster(
-                backend.serving, config, pod_labels | {LABEL_BACKEND: backend.name}
+                _Wanted(
+                    serving=backend.serving,
+                    config=config,
+                    labels=pod_labels | {LABEL_BACKEND: backend.name},
+                    supply=object_store.supply(config, backend.artifact.uri),
+                )
             ),
         },
     }
@@ -65,18 +74,29 @@ def workers_per_replica(serving: Serving) -> int:
     return max(1, ceil(serving.engine.tensor_parallel_size / gpu)) if gpu else 1
 
 
-def _cluster(serving: Serving, config: PlatformConfig, labels: dict[str, str]) -> Body:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """What all pods of one backend have in common."""
+
+    serving: Serving
+    config: PlatformConfig
+    labels: dict[str, str]
+    supply: object_store.Supply
+
+
+def _cluster(wanted: _Wanted) -> Body:
+    serving, config = wanted.serving, wanted.config
     if serving.resources.gpu == 0:
         return {
             "rayVersion": config.engines.ray_version,
-            "headGroupSpec": _head_with_engine(serving, config, labels),
+            "headGroupSpec": _head_with_engine(wanted),
         }
     grows = serving.replicas.max > serving.replicas.min
     return {
         "rayVersion": config.engines.ray_version,
         **(_autoscaling() if grows else {}),
-        "headGroupSpec": _head_alone(serving, config, labels, token=grows),
-        "workerGroupSpecs": [_workers(serving, config, labels)],
+        "headGroupSpec": _head_alone(wanted, token=grows),
+        "workerGroupSpecs": [_workers(wanted)],
     }
 
 
@@ -94,39 +114,40 @@ def _autoscaling() -> Body:
     }
 
 
-def _head_with_engine(serving: Serving, config: PlatformConfig, labels: dict[str, str]) -> Body:
+def _head_with_engine(wanted: _Wanted) -> Body:
     """Every replica that there may be runs in this pod, so it asks for all of them."""
+    serving, config = wanted.serving, wanted.config
     most, needs, head = serving.replicas.max, serving.resources, config.engines.head
     cpu = cores(millicores(head.cpu) + config.cpu_request(most * needs.cpu))
     memory = mebibytes(head.memory) + most * mebibytes(needs.memory)
     room = pod_parts.resources(cpu=cpu, memory=f"{memory}Mi")
     # Logical: a replica and its engine ask for one each, and Serve for some.
     params = _start_params(config, cpus=2 * most + 2, head=True)
-    container = _container(HEAD, config, serving, room) | {
+    container = _container(HEAD, wanted, room) | {
         "ports": _PORTS,
         "lifecycle": _lifecycle(serving),
     }
-    return _group(config, serving, labels, params=params, container=container, placed=True)
+    return _group(wanted, params=params, container=container, placed=True)
 
 
-def _head_alone(
-    serving: Serving, config: PlatformConfig, labels: dict[str, str], *, token: bool
-) -> Body:
+def _head_alone(wanted: _Wanted, *, token: bool) -> Body:
+    config = wanted.config
     head = config.engines.head
     room = pod_parts.resources(cpu=str(head.cpu), memory=str(head.memory))
-    container = _container(HEAD, config, serving, room) | {"ports": _PORTS}
+    container = _container(HEAD, wanted, room) | {"ports": _PORTS}
     params = _start_params(config, cpus=0, head=True)
-    group = _group(config, serving, labels, params=params, container=container, placed=False)
+    group = _group(wanted, params=params, container=container, placed=False)
     if token:
         # KubeRay gives this pod an account of its own: the autoscaler in it asks for workers.
         group["template"]["spec"]["automountServiceAccountToken"] = True
     return group
 
 
-def _workers(serving: Serving, config: PlatformConfig, labels: dict[str, str]) -> Body:
+def _workers(wanted: _Wanted) -> Body:
+    serving = wanted.serving
     needs, pods = serving.resources, workers_per_replica(serving)
     room = pod_parts.resources(cpu=str(needs.cpu), memory=needs.memory, gpu=needs.gpu)
-    container = _container(WORKER, config, serving, room) | {
+    container = _container(WORKER, wanted, room) | {
         "ports": [{"name": "serve", "containerPort": SERVE_PORT}],
         "lifecycle": _lifecycle(serving),
         # KubeRay's own would call wget, which the image does not have.
@@ -138,8 +159,8 @@ def _workers(serving: Serving, config: PlatformConfig, labels: dict[str, str]) -
         },
     }
     # Logical, too: one for the replica, one for each of its GPUs.
-    params = _start_params(config, cpus=max(needs.cpu, needs.gpu + 2), head=False)
-    group = _group(config, serving, labels, params=params, container=container, placed=True)
+    params = _start_params(wanted.config, cpus=max(needs.cpu, needs.gpu + 2), head=False)
+    group = _group(wanted, params=params, container=container, placed=True)
     return {
         "groupName": GROUP,
         "replicas": serving.replicas.min * pods,
@@ -160,16 +181,9 @@ def _start_params(config: PlatformConfig, *, cpus: int, head: bool) -> dict[str,
     return params | ({"dashboard-host": "0.0.0.0"} if head else {})
 
 
-def _group(
-    config: PlatformConfig,
-    serving: Serving,
-    labels: dict[str, str],
-    *,
-    params: dict[str, str],
-    container: Body,
-    placed: bool,
-) -> Body:
+def _group(wanted: _Wanted, *, params: dict[str, str], container: Body, placed: bool) -> Body:
     """One group's pod template. ``placed``: it holds the engine, so serving says on which node."""
+    config, serving = wanted.config, wanted.serving
     where: dict[str, Any] = {}
     if placed:
         given = (entry.wire() for entry in serving.tolerations)
@@ -185,30 +199,33 @@ def _group(
         **where,
     )
     volumes = [
-        pod_parts.claim(config, read_only=True),
+        *wanted.supply.volumes,
         pod_parts.TMP,
         pod_parts.shm(str(config.engines.shm_size)),
     ]
     return {
         "rayStartParams": params,
         "template": {
-            "metadata": {"labels": labels},
+            "metadata": {"labels": wanted.labels},
             "spec": {**spec, "containers": [container], "volumes": volumes},
         },
     }
 
 
-def _container(name: str, config: PlatformConfig, serving: Serving, room: Body) -> Body:
+def _container(name: str, wanted: _Wanted, room: Body) -> Body:
+    config = wanted.config
     return {
         "name": name,
         "image": config.images.engine,
         "imagePullPolicy": config.images.pull_policy,
-        "env": pod_parts.environment(_variables(serving), config.engines.env),
+        "env": pod_parts.environment(
+            _variables(wanted.serving), [*wanted.supply.variables, *config.engines.env]
+        ),
         "resources": room,
         "securityContext": pod_parts.container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
-            pod_parts.claim_mount(config, read_only=True),
+            *wanted.supply.mounts,
             pod_parts.TMP_MOUNT,
             pod_parts.SHM_MOUNT,
         ],

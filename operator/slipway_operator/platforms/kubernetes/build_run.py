@@ -14,7 +14,7 @@ import orjson
 from slipway_contracts.serving import Resources
 from slipway_contracts.training import EXIT_CHECKPOINTED, EXIT_INVALID, Training
 from slipway_operator.core.decision import DesiredRun, TrainRequest
-from slipway_operator.platforms.kubernetes import pod_parts
+from slipway_operator.platforms.kubernetes import object_store, pod_parts
 from slipway_operator.platforms.kubernetes.kinds import MODEL_VERSIONS, Body
 from slipway_operator.platforms.kubernetes.quantities import cores
 from slipway_operator.platforms.kubernetes.settings import PlatformConfig
@@ -37,7 +37,8 @@ SHM_SIZE = "8Gi"
 
 def build_record(run: DesiredRun, *, model: str, config: PlatformConfig, owner: Body) -> Body:
     """The ConfigMap with the run's whole input; ``owner`` is its ModelVersion."""
-    spec = run_spec(run, Path(config.artifacts.mount_path), model=model)
+    where = config.artifacts
+    spec = run_spec(run, Path(where.mount_path), model=model, store=where.s3.uri)
     data = {SPEC_KEY: orjson.dumps(spec.wire()).decode()}
     return {"metadata": _metadata(run, model, config, owner), "data": data}
 
@@ -123,6 +124,7 @@ def _pod(run: DesiredRun, config: PlatformConfig, training: Training | None) -> 
         "volumes": [
             {"name": "spec", "configMap": {"name": run.name, "items": [_SPEC_ITEM]}},
             pod_parts.claim(config, read_only=False),
+            *object_store.ca_volumes(config),
             pod_parts.TMP,
             *([pod_parts.shm(SHM_SIZE)] if gpu else []),
         ],
@@ -141,7 +143,10 @@ def _container(run: DesiredRun, config: PlatformConfig, training: Training | Non
         "command": ["python", "-m", "slipway_training"],
         "args": _arguments(run, config, threads=_threads(config, needs)),
         "env": [
-            *pod_parts.environment(_variables(_threads(config, needs)), config.runs.env),
+            *pod_parts.environment(
+                _variables(_threads(config, needs)),
+                [*object_store.variables(config), *config.runs.env],
+            ),
             *_rendezvous(run),
         ],
         "resources": _resources(config, needs),
@@ -151,6 +156,7 @@ def _container(run: DesiredRun, config: PlatformConfig, training: Training | Non
         "volumeMounts": [
             {"name": "spec", "mountPath": SPEC_FOLDER, "readOnly": True},
             pod_parts.claim_mount(config, read_only=False),
+            *object_store.ca_mounts(config),
             pod_parts.TMP_MOUNT,
             *([pod_parts.SHM_MOUNT] if needs is not None and needs.gpu else []),
         ],

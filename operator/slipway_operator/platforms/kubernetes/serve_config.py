@@ -22,8 +22,8 @@ SERVE_PORT = 8000
 KEEP_ALIVE_SECONDS = 75
 
 
-def serve_config(backend: DesiredBackend) -> str:
-    """The whole configuration of a new backend."""
+def serve_config(backend: DesiredBackend, *, cache: str | None = None) -> str:
+    """The whole configuration of a new backend; ``cache`` as ``application``'s."""
     workers = backend.serving.resources.gpu > 0
     return _text(
         {
@@ -34,7 +34,7 @@ def serve_config(backend: DesiredBackend) -> str:
                 "keep_alive_timeout_s": KEEP_ALIVE_SECONDS,
             },
             "logging_config": {"enable_access_log": False},
-            "applications": [application(backend, prefix="/")],
+            "applications": [application(backend, prefix="/", cache=cache)],
         }
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from slipway_contracts.base import Name, Spec
 from slipway_contracts.conditions import Reason
@@ -29,11 +29,41 @@ class Images(Spec):
     pull_secrets: tuple[str, ...] = ()
 
 
+class ObjectStore(Spec):
+    """An S3-compatible store and the Secret that opens it; without the Secret there is none.
+
+    ``uri``: where finished artifacts go; empty, they stay on the volume, and the store is only
+    read by imports.
+    """
+
+    uri: str = Field(
+        default="", pattern=r"^(s3://[a-z0-9][a-z0-9.-]+(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$"
+    )
+    endpoint: str = Field(default="", pattern=r"^(https?://[^/\s]+)?$")
+    region: str = Field(default="us-east-1", min_length=1)
+    secret: str = ""
+    access_key_key: str = "accessKeyId"
+    secret_key_key: str = "secretAccessKey"
+    ca_secret: str = ""
+    ca_key: str = "ca.crt"
+    cache_limit: Quantity = ""
+
+    @model_validator(mode="after")
+    def _opened(self) -> ObjectStore:
+        if (self.uri or self.endpoint) and not self.secret:
+            raise ValueError("artifacts.s3 needs secret: the Secret with the store's keys")
+        return self
+
+
 class Artifacts(Spec):
-    """The volume of artifacts (``artifacts/<run>``) and of runs' work (``runs/<run>``)."""
+    """The volume of artifacts (``artifacts/<run>``) and of runs' work (``runs/<run>``).
+
+    With ``s3.uri`` artifacts go to that store, and the volume keeps the runs' work.
+    """
 
     claim: Name = "slipway-artifacts"
     mount_path: str = "/var/lib/slipway"
+    s3: ObjectStore = ObjectStore()
 
 
 class Runs(Spec):

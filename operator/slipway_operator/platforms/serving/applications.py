@@ -30,14 +30,22 @@ _OUT_OF_MEMORY = re.compile(r"OutOfMemory|out of memory|OOM", re.IGNORECASE)
 
 
 def application(
-    backend: DesiredBackend, *, prefix: str, old: Mapping[str, Any] | None = None
+    backend: DesiredBackend,
+    *,
+    prefix: str,
+    old: Mapping[str, Any] | None = None,
+    cache: str | None = None,
 ) -> dict[str, Any]:
-    """Its entry in the list of applications; ``old`` is the entry that is there already."""
+    """Its entry in the list of applications; ``old`` is the entry that is there already.
+
+    ``cache``: the engine's folder for an artifact of an object store.
+    """
     scaled = {"name": ENGINE_DEPLOYMENT, **scaling(backend.serving, backend.replicas)}
     if old is not None:
         return {**old, "deployments": [scaled]}
     args = BackendArgs(
         artifact=backend.artifact,
+        artifact_cache=cache,
         model=backend.model,
         version=backend.version,
         serving=backend.serving,
