@@ -22,22 +22,26 @@ from typing import Any, Protocol
 import kopf
 
 from slipway_operator.errors import OperatorError, Transient
-from slipway_operator.platforms.kubernetes.api import Access, selector
+from slipway_operator.platforms.kubernetes.api import PAGE, Access, selector
 from slipway_operator.platforms.kubernetes.cache import Cache
 from slipway_operator.platforms.kubernetes.kinds import (
     WATCHED,
+    Body,
     Kind,
     labels_of,
     name_of,
     uid_of,
 )
+from slipway_operator.platforms.kubernetes.news import news_session
 from slipway_operator.platforms.kubernetes.relist import Key, Relist
 
 log = logging.getLogger(__name__)
 
 RELIST_SECONDS = 20.0
-# How much later than a list the watch may tell the same.
+# How much later than that fetch the watch may tell the same.
 GRACE_SECONDS = 5.0
+# How much later than a list the watch may be before what it has not told is fetched.
+SETTLE_SECONDS = 2.0
 RESTART_SECONDS = 2.0
 # Kopf gives its workers 2 s and what else it finds 5 s.
 STOP_SECONDS = 10.0
@@ -47,7 +51,6 @@ SERVER_TIMEOUT = 240
 CLIENT_TIMEOUT = 250
 CONNECT_TIMEOUT = 5
 REQUEST_TIMEOUT = 30
-PAGE = 500
 
 
 class WatchEnded(OperatorError):
@@ -110,7 +113,7 @@ class Watch:
             await asyncio.sleep(RELIST_SECONDS - GRACE_SECONDS)
             self._told.clear()
             try:
-                missed = await self.relist.compare()
+                missed = await self.relist.compare(settle=SETTLE_SECONDS)
             except Transient as error:
                 log.warning("watch: cannot list", extra={"error": str(error)})
                 continue
@@ -153,16 +156,17 @@ class Watch:
             )
         return registry
 
-    async def _login(self, **_: Any) -> kopf.ConnectionInfo:
+    async def _login(self, **_: Any) -> kopf.AiohttpSession:
         access = await self.access.renewed()
-        return kopf.ConnectionInfo(
-            server=access.server,
-            ca_path=access.ca,
-            certificate_path=access.certificate,
-            private_key_path=access.private_key,
-            scheme="Bearer" if access.token else None,
-            token=access.token,
-        )
+        session = news_session(access, self.is_news)
+        return kopf.AiohttpSession(server=access.server, aiohttp_session=session)
+
+    def is_news(self, kind: Kind, body: Body) -> bool:
+        """Whether it is newer than the cache. An echo was told all the same: no silence."""
+        if not self.cache.knows(kind, body):
+            return True
+        self._told.add((kind, name_of(body)))
+        return False
 
     def told(self, kind: Kind, event: Any) -> None:
         """One watch event. Also the way in for tests of a watch that is late or doubled."""

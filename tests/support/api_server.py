@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import itertools
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from slipway_operator.errors import Conflict, Transient
@@ -42,16 +42,19 @@ class MemoryApi(Api):
         await self._asked("get", kind, name)
         return copy.deepcopy(self.objects.get(kind, {}).get(name))
 
-    async def list(self, kind: Kind, *, labels: Mapping[str, str] | None = None) -> list[Body]:
+    async def pages(
+        self, kind: Kind, *, labels: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[list[Body]]:
         await self._asked("list", kind)
-        return copy.deepcopy([*self.objects.get(kind, {}).values()])
+        yield copy.deepcopy([*self.objects.get(kind, {}).values()])
 
     async def versions(
         self, kind: Kind, *, labels: Mapping[str, str] | None = None
-    ) -> tuple[list[Body], str]:
+    ) -> tuple[dict[str, str], str]:
         await self._asked("versions", kind)
-        bodies = self.objects.get(kind, {}).values()
-        return [{"metadata": dict(b["metadata"])} for b in bodies], str(next(self.numbers))
+        bodies = self.objects.get(kind, {})
+        versions = {name: resource_version(body) for name, body in bodies.items()}
+        return versions, str(next(self.numbers))
 
     async def create(self, kind: Kind, body: Body) -> Body:
         await self._asked("create", kind, name_of(body))

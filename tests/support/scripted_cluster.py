@@ -97,7 +97,9 @@ class ScriptedCluster:
         pod = self._pod_of(job)
         if pod is None:
             labels = {"batch.kubernetes.io/job-name": name_of(job)}
-            await self._make_pod(JOBS, job, job["spec"]["template"], CONTAINER, labels=labels)
+            whole = await self.api.get(JOBS, name_of(job))  # the cache keeps no template
+            assert whole is not None
+            await self._make_pod(JOBS, job, whole["spec"]["template"], CONTAINER, labels=labels)
         elif version not in self.script.held:
             if pod["status"].get("phase") == "Running":
                 await self._end_pod(pod, version)
@@ -131,7 +133,7 @@ class ScriptedCluster:
 
     def _result(self, pod: Body) -> RunResult:
         """What the training package would leave, by the spec that the pod was given."""
-        name = pod["spec"]["volumes"][0]["configMap"]["name"]
+        name = pod["metadata"]["labels"]["batch.kubernetes.io/job-name"]
         record = self.cache.get(CONFIG_MAPS, name)
         assert record is not None, f"no record {name}"
         spec = SPECS.validate_python(orjson.loads(record["data"][SPEC_KEY]))

@@ -21,6 +21,7 @@ from slipway_operator.platforms.kubernetes.kinds import (
     MODELS,
     PODS,
     RAY_SERVICES,
+    Body,
     Kind,
 )
 
@@ -88,14 +89,18 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_silent_watch_is_noticed_and_opened_anew(
     hasty: None, plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard = watch.Watch.told
+    heard, is_news = watch.Watch.told, watch.Watch.is_news
     silent = [True]
 
     def deaf(self: watch.Watch, kind: Kind, event: Any) -> None:
         if not silent[0]:
             heard(self, kind, event)
 
+    def unsifted(self: watch.Watch, kind: Kind, body: Body) -> bool:
+        return silent[0] or is_news(self, kind, body)
+
     monkeypatch.setattr(watch.Watch, "told", deaf)
+    monkeypatch.setattr(watch.Watch, "is_news", unsifted)
     async with kubernetes_world(plane, namespace) as world:
         made = world.person.create(MODELS, {"metadata": {"name": "tiny"}, "spec": {}})
         await world.seen(MODELS, made)
@@ -150,7 +155,7 @@ async def test_what_the_server_refuses_says_what_to_do(api: Api) -> None:
 
 
 async def test_a_long_list_is_read_in_pages(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slipway_operator.platforms.kubernetes.api.PAGE", 2)
+    monkeypatch.setattr("slipway_operator.platforms.kubernetes.api.NAMES_PAGE", 2)
     for number in range(5):
         await api.create(CONFIG_MAPS, a_config_map(f"m{number}"))
     listed, as_of = await api.versions(CONFIG_MAPS, labels={LABEL_MODEL: ""})

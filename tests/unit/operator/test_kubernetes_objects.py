@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -24,6 +25,7 @@ from slipway_operator.platforms.kubernetes.kinds import (
     MODEL_VERSIONS,
     MODELS,
     RAY_SERVICES,
+    WATCHED,
     Body,
     Kind,
 )
@@ -197,6 +199,16 @@ async def test_an_event_from_before_a_restart_is_counted_on_and_an_expired_one_t
     cluster.api.objects[EVENTS].clear()
     await again.append("slipway", [an_event()])
     assert len(cluster.api.objects[EVENTS]) == 1
+
+
+async def test_what_is_on_its_way_is_waited_for_and_not_fetched(cluster: Cluster) -> None:
+    late = cluster.api.put(MODELS, {"metadata": {"name": "late"}, "spec": {}})
+    comparing = asyncio.create_task(cluster.relist.compare(settle=0.05))
+    while verbs(cluster).count("versions") < len(WATCHED):
+        await asyncio.sleep(0)
+    assert cluster.cache.put(MODELS, late)
+    assert await comparing == set()
+    assert "get" not in verbs(cluster)
 
 
 async def test_a_relist_finds_what_no_watch_told_and_drops_ghosts(cluster: Cluster) -> None:

@@ -32,10 +32,13 @@ from slipway_operator.platforms.kubernetes.kinds import (
     name_of,
     uid_of,
 )
+from slipway_operator.platforms.kubernetes.listed import listed
 
 TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
 NO_ANSWER_DELAY_SECONDS = 2.0
-PAGE = 500
+# As Python objects bodies take ten times their bytes; names and versions do not.
+PAGE = 100
+NAMES_PAGE = 500
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 JSON = "application/json"
@@ -62,22 +65,43 @@ class Api:
             return None
 
     async def list(self, kind: Kind, *, labels: Mapping[str, str] | None = None) -> Bodies:
-        """All of a kind, without managed fields; each carries its apiVersion and kind.
+        """All of a kind, as ``pages``."""
+        return [body async for page in self.pages(kind, labels=labels) for body in page]
 
-        A label with an empty value must exist, whatever it says.
+    async def pages(
+        self, kind: Kind, *, labels: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Bodies]:
+        """All of a kind, some hundred at a time: a page that was used need not be remembered.
+
+        Without managed fields; each body carries its apiVersion and kind. A label with an empty
+        value must exist, whatever it says.
         """
-        bodies, _ = await self._pages(kind, labels=labels)
-        for body in bodies:
-            body["metadata"].pop("managedFields", None)
-            body.setdefault("apiVersion", kind.api_version)
-            body.setdefault("kind", kind.kind)
-        return bodies
+        token = None
+        while token != "":
+            data = await self._page(kind, labels, token=token, limit=PAGE, accept=JSON)
+            page = orjson.loads(data)
+            del data
+            bodies: Bodies = page["items"] or []
+            for body in bodies:
+                body["metadata"].pop("managedFields", None)
+                body.setdefault("apiVersion", kind.api_version)
+                body.setdefault("kind", kind.kind)
+            yield bodies
+            token = page["metadata"].get("continue") or ""
 
     async def versions(
         self, kind: Kind, *, labels: Mapping[str, str] | None = None
-    ) -> tuple[Bodies, str]:
-        """As ``list``, but metadata alone, and the resource version that the list is as of."""
-        return await self._pages(kind, labels=labels, accept=METADATA_ONLY)
+    ) -> tuple[dict[str, str], str]:
+        """Name → resource version of all of a kind, and what the list is as of."""
+        found: dict[str, str] = {}
+        token, as_of = None, ""
+        while token != "":
+            data = await self._page(
+                kind, labels, token=token, limit=NAMES_PAGE, accept=METADATA_ONLY
+            )
+            page, token, as_of = listed(data)
+            found |= page
+        return found, as_of
 
     async def create(self, kind: Kind, body: Body) -> Body:
         """Conflict when it is there already."""
@@ -132,21 +156,21 @@ class Api:
         data = await self._call("GET", PODS.path(self.namespace, name) + "/log", query=query)
         return data.decode(errors="replace")
 
-    async def _pages(
-        self, kind: Kind, *, labels: Mapping[str, str] | None = None, accept: str = JSON
-    ) -> tuple[Bodies, str]:
-        query: dict[str, str | int] = {"limit": PAGE}
+    async def _page(
+        self,
+        kind: Kind,
+        labels: Mapping[str, str] | None,
+        *,
+        token: str | None,
+        limit: int,
+        accept: str,
+    ) -> bytes:
+        query: dict[str, str | int] = {"limit": limit}
         if labels:
             query["labelSelector"] = selector(labels)
-        bodies: Bodies = []
-        while True:
-            path = kind.path(self.namespace)
-            page = await self._object("GET", path, query=query, accept=accept)
-            bodies += page.get("items") or []
-            token = page["metadata"].get("continue")
-            if not token:
-                return bodies, str(page["metadata"].get("resourceVersion", ""))
+        if token:
             query["continue"] = token
+        return await self._call("GET", kind.path(self.namespace), query=query, accept=accept)
 
     async def _object(self, method: str, path: str, **how: Any) -> Body:
         body: Body = orjson.loads(await self._call(method, path, **how))

@@ -2,44 +2,27 @@
 
 Filled by the watch and by a relist, read by every pass; synchronous, no I/O. An older body never
 replaces a newer one, and what was seen deleted does not come back, so it does not matter in which
-order the watch, the relist and our own writes arrive. Bodies are kept as bytes: as Python objects
-thousands of them take eight times the memory, and a pass reads a few.
+order the watch, the relist and our own writes arrive. How a body is kept is ``kept``'s matter.
 """
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import orjson
-
+from slipway_operator.platforms.kubernetes.kept import Kept, keep
 from slipway_operator.platforms.kubernetes.kinds import (
     WATCHED,
     Body,
     Kind,
     model_of,
     name_of,
-    resource_version,
-    revision,
-    state_of,
     uid_of,
 )
 
 # Uids that were seen deleted. A list that began before a deletion ends within a minute; thousands
 # of deletions a minute are beyond what an operator's namespace sees.
 GRAVES = 8192
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """One body and what is asked of it without reading it. ``state``: for the census."""
-
-    blob: bytes
-    uid: str
-    version: str
-    model: str
-    state: str
 
 
 class Cache:
@@ -53,16 +36,28 @@ class Cache:
 
     def get(self, kind: Kind, name: str) -> Body | None:
         known = self._kept[kind].get(name)
-        return _body(known) if known is not None else None
+        return known.body if known is not None else None
 
     def of_model(self, kind: Kind, model: str) -> list[Body]:
         """The Model's objects of that kind, sorted by name."""
         kept = self._kept[kind]
-        return [_body(kept[name]) for name in sorted(self._models[kind].get(model, ()))]
+        return [kept[name].body for name in sorted(self._models[kind].get(model, ()))]
+
+    def names_of(self, kind: Kind, model: str, *, component: str) -> set[str]:
+        """Names of the Model's children of that kind and component."""
+        kept, names = self._kept[kind], self._models[kind].get(model, ())
+        return {name for name in names if kept[name].component == component}
+
+    def knows(self, kind: Kind, body: Body) -> bool:
+        """Whether ``body`` tells nothing new: this very object was seen so, or later. Also for
+        threads that do not own the cache: their answer may be a moment old.
+        """
+        known = self._kept[kind].get(name_of(body))
+        return known is not None and known.uid == uid_of(body) and known.covers(body)
 
     def all(self, kind: Kind) -> list[Body]:
         """Every object of a kind, in no order: for few objects."""
-        return [_body(known) for known in self._kept[kind].values()]
+        return [known.body for known in self._kept[kind].values()]
 
     def uids(self, kind: Kind) -> set[str]:
         """Of every object of a kind."""
@@ -76,12 +71,12 @@ class Cache:
         """Keep it, if it is newer than what is known. Whether it was."""
         name, model = name_of(body), model_of(kind, body)
         known = self._kept[kind].get(name)
-        if uid_of(body) in self._graves or not _newer(body, known):
+        if uid_of(body) in self._graves or (known is not None and known.covers(body)):
             return False
         if known is not None:
             self._forget(kind, name, known)
         if model:
-            self._kept[kind][name] = _keep(body, model)
+            self._kept[kind][name] = keep(kind, body, model)
             self._models[kind].setdefault(model, set()).add(name)
         self._tell(model, known.model if known is not None else "")
         return bool(model)
@@ -129,27 +124,3 @@ class Cache:
         for model in {model for model in models if model}:
             for told in tuple(self._listeners):
                 told(model)
-
-
-def _keep(body: Body, model: str) -> Kept:
-    """Without managed fields, which are as large as the object itself."""
-    metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
-    return Kept(
-        blob=orjson.dumps(body | {"metadata": metadata}),
-        uid=uid_of(body),
-        version=resource_version(body),
-        model=model,
-        state=state_of(body),
-    )
-
-
-def _body(known: Kept) -> Body:
-    body: Body = orjson.loads(known.blob)
-    return body
-
-
-def _newer(body: Body, known: Kept | None) -> bool:
-    if known is None:
-        return True
-    mine, theirs = revision(resource_version(body)), revision(known.version)
-    return mine > theirs or (mine == theirs == 0)

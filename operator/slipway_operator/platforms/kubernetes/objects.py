@@ -1,8 +1,8 @@
 """Kubernetes' Models and ModelVersions: read from the cache, written by one guarded patch.
 
-A pass reads without I/O; an object is validated once for each resource version. What does not
-validate is told to its owner by a condition and does not stop the others; but a version that does
-not validate and still has children stops its own Model, for to leave it out would drain it.
+A pass reads without I/O; what was read lately is not validated again. What does not validate is
+told to its owner by a condition and does not stop the others; but a version that does not validate
+and still has children stops its own Model, for to leave it out would drain it.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from slipway_operator.platforms.kubernetes.kinds import (
     resource_version,
     uid_of,
 )
+from slipway_operator.platforms.kubernetes.lately import Lately
 from slipway_operator.platforms.kubernetes.merge import difference
 from slipway_operator.platforms.kubernetes.names_changed import NamesChanged
 
@@ -56,8 +57,8 @@ class KubernetesObjects:
         self._api = api
         self._cache = cache
         self._ended = ended
-        self._models: dict[str, tuple[tuple[str, str], Model]] = {}
-        self._versions: dict[str, tuple[tuple[str, str], ModelVersion]] = {}
+        self._models: Lately[Model] = Lately()
+        self._versions: Lately[ModelVersion] = Lately()
         self._pruned: set[Kind] = set()
 
     async def read(self, model: str) -> tuple[Model | None, tuple[ModelVersion, ...]]:
@@ -102,23 +103,21 @@ class KubernetesObjects:
                 yield await names.next()
 
     async def _model(self, body: Body) -> Model:
-        key = (uid_of(body), resource_version(body))
-        known = self._models.get(name_of(body))
-        if known is not None and known[0] == key:
-            return known[1]
+        known = self._models.get(_key(body))
+        if known is not None:
+            return known
         try:
             model = Model.model_validate(body)
         except ValidationError as error:
             await self._tell_invalid(MODELS, body, ConditionType.STALLED, "True", error)
             raise _invalid(MODELS, body, error) from error
-        self._models[model.metadata.name] = (key, model)
+        self._models.put(_key(body), model)
         return model
 
     async def _version(self, body: Body) -> ModelVersion | None:
-        key = (uid_of(body), resource_version(body))
-        known = self._versions.get(name_of(body))
-        if known is not None and known[0] == key:
-            return known[1]
+        known = self._versions.get(_key(body))
+        if known is not None:
+            return known
         try:
             version = ModelVersion.model_validate(body)
         except ValidationError as error:
@@ -126,7 +125,7 @@ class KubernetesObjects:
             if self._has_children(body):
                 raise _invalid(MODEL_VERSIONS, body, error) from error
             return None
-        self._versions[version.metadata.name] = (key, version)
+        self._versions.put(_key(body), version)
         return version
 
     def _has_children(self, body: Body) -> bool:

@@ -1,13 +1,15 @@
 """Lists against the cache: what it starts from, and what a watch did not tell.
 
 A watch can fall silent without an error. So every kind is listed now and then (names and resource
-versions only) and compared: what is newer is fetched, what is gone is dropped. Times are not known
-here; ``slipway_operator.watch`` calls.
+versions only) and compared: what is newer is fetched, what is gone is dropped. When to do so is not
+known here; ``slipway_operator.watch`` calls.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Mapping, Set
 
 from slipway_operator.platforms.kubernetes.answers import UnknownKind
 from slipway_operator.platforms.kubernetes.api import Api
@@ -15,11 +17,9 @@ from slipway_operator.platforms.kubernetes.cache import Cache
 from slipway_operator.platforms.kubernetes.kinds import (
     OPTIONAL,
     WATCHED,
-    Body,
     Kind,
     labels_of,
     name_of,
-    resource_version,
     revision,
 )
 
@@ -46,48 +46,61 @@ class Relist:
 
     async def fill(self) -> None:
         """The cache is what the API server has now."""
-        for kind in WATCHED:
-            await self._compare(kind)
+        await self.compare()
 
-    async def compare(self) -> set[Key]:
-        """What the cache did not know, and now does."""
+    async def compare(self, *, settle: float = 0.0) -> set[Key]:
+        """What the cache did not know, and now does.
+
+        ``settle``: seconds for what is on its way. Under load the watches are a little behind every
+        list, and to fetch what they are about to tell costs more than to wait for it.
+        """
+        listed = {kind: await self._list(kind) for kind in WATCHED}
+        if settle and any(found and self._stale(kind, found[0]) for kind, found in listed.items()):
+            await asyncio.sleep(settle)
         missed: set[Key] = set()
-        for kind in WATCHED:
-            missed |= await self._compare(kind)
+        for kind, found in listed.items():
+            if found is not None:
+                versions, as_of = found
+                missed |= await self._fetch(kind, self._stale(kind, versions))
+                missed |= self._drop_ghosts(kind, versions.keys(), as_of)
         return missed
 
-    async def _compare(self, kind: Kind) -> set[Key]:
+    async def _list(self, kind: Kind) -> tuple[dict[str, str], str] | None:
+        """Names and versions, as of when; None where the kind is not served yet."""
         try:
-            listed, as_of = await self._api.versions(kind, labels=labels_of(kind))
+            found = await self._api.versions(kind, labels=labels_of(kind))
         except UnknownKind as error:
             if kind not in OPTIONAL:
                 raise
             if kind not in self._absent:
                 log.warning("%s are not served yet", kind.kind, extra={"error": str(error)})
             self._absent.add(kind)
-            return set()
+            return None
         self._absent.discard(kind)
-        missed = {(kind, name) for name in await self._fetch(kind, self._stale(kind, listed))}
-        return missed | self._drop_ghosts(kind, {name_of(body) for body in listed}, as_of)
+        return found
 
-    def _stale(self, kind: Kind, listed: list[Body]) -> list[str]:
+    def _stale(self, kind: Kind, listed: Mapping[str, str]) -> list[str]:
         known = self._cache.names(kind)
         return [
-            name_of(body)
-            for body in listed
-            if revision(resource_version(body)) > revision(known.get(name_of(body), ""))
+            name
+            for name, version in listed.items()
+            if revision(version) > revision(known.get(name, ""))
         ]
 
-    async def _fetch(self, kind: Kind, names: list[str]) -> set[str]:
+    async def _fetch(self, kind: Kind, names: list[str]) -> set[Key]:
         """Those that were newer indeed."""
+        newer: set[Key] = set()
         if len(names) > SINGLY:
-            bodies = await self._api.list(kind, labels=labels_of(kind))
-        else:
-            found = [await self._api.get(kind, name) for name in names]
-            bodies = [body for body in found if body is not None]
-        return {name_of(body) for body in bodies if self._cache.put(kind, body)}
+            async for page in self._api.pages(kind, labels=labels_of(kind)):
+                newer |= {(kind, name_of(body)) for body in page if self._cache.put(kind, body)}
+            return newer
+        for name in names:
+            body = await self._api.get(kind, name)
+            if body is not None and self._cache.put(kind, body):
+                newer.add((kind, name))
+        return newer
 
-    def _drop_ghosts(self, kind: Kind, listed: set[str], as_of: str) -> set[Key]:
+    def _drop_ghosts(self, kind: Kind, listed: Set[str], as_of: str) -> set[Key]:
         """Not in the list, and older than it."""
         ghosts = {
             name

@@ -29,7 +29,6 @@ from slipway_operator.platforms.kubernetes.judge_run import Judged, judge
 from slipway_operator.platforms.kubernetes.kinds import (
     CONFIG_MAPS,
     JOBS,
-    LABEL_COMPONENT,
     LABEL_MODEL,
     MODEL_VERSIONS,
     PODS,
@@ -93,9 +92,11 @@ class KubernetesRuns:
             await self._start(run, model)
 
     def _names(self, model: str) -> list[str]:
+        names_of = self._cache.names_of
         kinds: Iterable[Kind] = (CONFIG_MAPS, JOBS)
-        bodies = (body for kind in kinds for body in self._cache.of_model(kind, model))
-        return sorted({name_of(body) for body in bodies if _component(body) == COMPONENT})
+        return sorted(
+            {name for kind in kinds for name in names_of(kind, model, component=COMPONENT)}
+        )
 
     async def _look(self, name: str) -> RunObservation:
         record, job = self._cache.get(CONFIG_MAPS, name), self._cache.get(JOBS, name)
@@ -246,10 +247,6 @@ class KubernetesRuns:
             self._ends = {uid: seen for uid, seen in self._ends.items() if uid in living}
         if self._logs.heard:
             self._logs.keep(self._cache.uids(PODS))
-
-
-def _component(body: Body) -> str:
-    return str((body["metadata"].get("labels") or {}).get(LABEL_COMPONENT, ""))
 
 
 def _model(body: Body) -> str:
