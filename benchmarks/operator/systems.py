@@ -35,6 +35,10 @@ PLATFORM = {
 }
 
 
+# What operator/Dockerfile sets for the process.
+CONTAINER = {"MALLOC_ARENA_MAX": "1"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """How one operator is started, and where it says that it is ready."""
@@ -65,7 +69,8 @@ def slipway(cluster: Cluster, folder: Path, dsn: str) -> Launch:
     return Launch(
         name="slipway",
         argv=(sys.executable, "-m", "slipway_operator"),
-        environment={f"SLIPWAY_OPERATOR_{name}": value for name, value in settings.items()},
+        environment=CONTAINER
+        | {f"SLIPWAY_OPERATOR_{name}": value for name, value in settings.items()},
         ready=f"http://127.0.0.1:{port}/readyz",
         metrics=f"http://127.0.0.1:{port}/metrics",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -36,6 +37,8 @@ def _root() -> tuple[Root, LoopFactory | None]:
 
         cluster = KubernetesSettings()  # filled from the environment
         log.info("settings %s", cluster)
+        # What the imports made stays; no collection has to look at it again.
+        gc.freeze()
         return lambda: run_kubernetes.serve(cluster), uvloop.new_event_loop
     from slipway_operator import run_local
 

@@ -21,6 +21,8 @@ class DelayQueue:
         self._active: set[str] = set()
         self._order = itertools.count()
         self._changed = asyncio.Event()
+        # Whoever holds it waits for all: a change wakes one worker and not every idle one.
+        self._turn = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self._due)
@@ -41,16 +43,18 @@ class DelayQueue:
 
     async def get(self) -> str:
         """The next due key that nobody works on; the caller owes a ``done``."""
-        while True:
-            key, wait = self._next()
-            if key is not None:
-                self._active.add(key)
-                return key
-            self._changed.clear()
-            # Not ``wait_for``: in Python 3.11 it loses a cancellation that comes with the change.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._changed.wait()
+        async with self._turn:
+            while True:
+                key, wait = self._next()
+                if key is not None:
+                    self._active.add(key)
+                    return key
+                self._changed.clear()
+                # Not ``wait_for``: in Python 3.11 it loses a cancellation that comes with the
+                # change.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._changed.wait()
 
     def done(self, key: str) -> None:
         """The worker let go of ``key``."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from slipway_contracts.model import Model, ModelStatus
+from slipway_contracts.model_version import ModelVersion, ModelVersionStatus
 from slipway_operator.core.backends import desired_backends
 from slipway_operator.core.decision import Decision, EventRecord
 from slipway_operator.core.draft import Draft, VersionDraft
@@ -80,14 +82,22 @@ def decide(snapshot: Snapshot) -> Decision:
 
 def fed_back(snapshot: Snapshot, decision: Decision) -> Snapshot:
     """The same moment with the decided statuses."""
+    statuses = decision.version_statuses
     versions = tuple(
-        version.model_copy(update={"status": decision.version_statuses[version.metadata.name]})
-        for version in snapshot.versions
+        _with(version, statuses[version.metadata.name]) for version in snapshot.versions
     )
     model = snapshot.model
     if model is not None and decision.model_status is not None:
-        model = model.model_copy(update={"status": decision.model_status})
+        model = _with(model, decision.model_status)
     return replace(snapshot, versions=versions, model=model)
+
+
+Stated = TypeVar("Stated", Model, ModelVersion)
+
+
+def _with(obj: Stated, status: ModelStatus | ModelVersionStatus) -> Stated:
+    """The object with that status: itself where it has it, so that a comparison is at once over."""
+    return obj if status is obj.status else obj.model_copy(update={"status": status})
 
 
 def _round(snapshot: Snapshot) -> Decision:

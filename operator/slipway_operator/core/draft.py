@@ -116,7 +116,10 @@ class VersionDraft:
         return found is not None and found.status is TRUE
 
     def set(self, **changes: Any) -> None:
-        self.status = self.status.model_copy(update=changes)
+        """Change fields of the status; what is so already is left as it is."""
+        known = self.status
+        if any(getattr(known, name) != value for name, value in changes.items()):
+            self.status = known.model_copy(update=changes)
 
     def set_rollout(self, **changes: Any) -> None:
         """Change the rollout status, beginning one where there is none."""
@@ -126,16 +129,12 @@ class VersionDraft:
         self, kind: ConditionType, status: ConditionStatus, *, reason: Reason, message: str = ""
     ) -> None:
         self.set(
-            conditions=set_condition(
+            conditions=stated(
                 self.status.conditions,
-                Condition(
-                    type=kind,
-                    status=status,
-                    reason=reason,
-                    message=message,
-                    last_transition_time=self.now,
-                    observed_generation=self.obj.metadata.generation,
-                ),
+                kind,
+                (status, reason, message),
+                now=self.now,
+                generation=self.obj.metadata.generation,
             )
         )
 
@@ -239,6 +238,33 @@ def elapsed(draft: VersionDraft, since: datetime, *, paused_seconds: float) -> t
     if rollout is not None and rollout.paused_since is not None:
         end = max(rollout.paused_since, since)
     return end - since - timedelta(seconds=paused_seconds)
+
+
+Said = tuple[ConditionStatus, Reason, str]
+
+
+def stated(
+    conditions: tuple[Condition, ...],
+    kind: ConditionType,
+    said: Said,
+    *,
+    now: datetime,
+    generation: int,
+) -> tuple[Condition, ...]:
+    """The conditions with this one; the very same where it says so already, as it mostly does."""
+    old, (status, reason, message) = find_condition(conditions, kind), said
+    now_so = (status, reason, message, generation)
+    if old and (old.status, old.reason, old.message, old.observed_generation) == now_so:
+        return conditions
+    new = Condition(
+        type=kind,
+        status=status,
+        reason=reason,
+        message=message,
+        last_transition_time=now,
+        observed_generation=generation,
+    )
+    return set_condition(conditions, new)
 
 
 def _version(snapshot: Snapshot, version: ModelVersion) -> VersionDraft:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from slipway_contracts.conditions import (
-    Condition,
-    ConditionStatus,
     ConditionType,
     Phase,
     Reason,
     find_condition,
-    set_condition,
 )
 from slipway_contracts.model import Model, ModelStatus, RouteStatus
 from slipway_contracts.route import ModelRoute
-from slipway_operator.core.draft import FALSE, TRUE, Draft, VersionDraft
+from slipway_operator.core.draft import FALSE, TRUE, Draft, Said, VersionDraft, stated
 from slipway_operator.core.leftovers import leftovers
 from slipway_operator.core.policies.report import traffic_reason
 from slipway_operator.core.policies.watch import watch_until
@@ -44,22 +41,12 @@ def model_status(draft: Draft, model: Model, route: ModelRoute | None) -> ModelS
         }
     )
     conditions = status.conditions
-    for kind, (value, reason, message) in _conditions(draft, model, route=route).items():
-        conditions = set_condition(
-            conditions,
-            Condition(
-                type=kind,
-                status=value,
-                reason=reason,
-                message=message,
-                last_transition_time=draft.now,
-                observed_generation=model.metadata.generation,
-            ),
+    for kind, said in _conditions(draft, model, route=route).items():
+        conditions = stated(
+            conditions, kind, said, now=draft.now, generation=model.metadata.generation
         )
-    return status.model_copy(update={"conditions": conditions})
-
-
-_Said = tuple[ConditionStatus, Reason, str]
+    status = status.model_copy(update={"conditions": conditions})
+    return model.status if status == model.status else status
 
 
 def _name(v: VersionDraft | None) -> str | None:
@@ -68,7 +55,7 @@ def _name(v: VersionDraft | None) -> str | None:
 
 def _conditions(
     draft: Draft, model: Model, *, route: ModelRoute | None
-) -> dict[ConditionType, _Said]:
+) -> dict[ConditionType, Said]:
     reason, message = traffic_reason(draft, route)
     applied = TRUE if reason is Reason.ROUTES_APPLIED else FALSE
     return {
@@ -79,7 +66,7 @@ def _conditions(
     }
 
 
-def _ready(draft: Draft, route: ModelRoute | None) -> _Said:
+def _ready(draft: Draft, route: ModelRoute | None) -> Said:
     entries = route.backends if route is not None else ()
     backends = draft.snapshot.backends.values()
     ready = {seen.url for seen in backends if seen.state is BackendState.READY}
@@ -95,7 +82,7 @@ def _ready(draft: Draft, route: ModelRoute | None) -> _Said:
     return FALSE, Reason.NOT_SERVING, "no version serves yet; apply a ModelVersion"
 
 
-def _stalled(draft: Draft, model: Model) -> _Said:
+def _stalled(draft: Draft, model: Model) -> Said:
     """The candidate is stuck, or the Model asks for a version that cannot be had."""
     wanted = model.spec.pinned_version
     problem = _cannot_serve(draft, wanted) if wanted else ""
@@ -118,7 +105,7 @@ def _cannot_serve(draft: Draft, name: str) -> str:
     return f"{name} is {outcome.phase}; set its spec.retry.id"
 
 
-def _copied(v: VersionDraft | None, kind: ConditionType) -> _Said:
+def _copied(v: VersionDraft | None, kind: ConditionType) -> Said:
     """What its version says, where that is true."""
     found = find_condition(v.status.conditions, kind) if v is not None else None
     if v is not None and found is not None and found.status is TRUE:

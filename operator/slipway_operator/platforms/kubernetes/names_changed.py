@@ -1,18 +1,21 @@
 """Names of Models in the order of their changes, each once however often it changed meanwhile.
 
 Changes come in bursts (a Job, its pod, the pod's place, our own writes), and each pass costs the
-same however much it finds: so a name is told a moment after its first change.
+same however much it finds: so a name is told a moment after its first change, and not again before
+a longer moment has passed.
 """
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 from slipway_operator.platforms.kubernetes.cache import Cache
 
 BURST_SECONDS = 0.1
+REST_SECONDS = 0.4
 
 
 class NamesChanged:
@@ -20,8 +23,10 @@ class NamesChanged:
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        # Name → when to tell it; in that order, since each waits equally long.
+        # Name → when to tell it.
         self._names: dict[str, float] = {}
+        # Name → when it may be told again; in that order.
+        self._rest: dict[str, float] = {}
         self._some = asyncio.Event()
 
     def __enter__(self) -> Self:
@@ -39,16 +44,29 @@ class NamesChanged:
 
     async def next(self) -> str:
         """The next name; waits until there is one."""
-        while not self._names:
+        while True:
+            name = min(self._names, key=self._names.__getitem__, default=None)
+            wait = self._names[name] - _now() if name is not None else None
+            if name is not None and wait is not None and wait <= 0:
+                del self._names[name]
+                self._tire(name)
+                return name
             self._some.clear()
-            await self._some.wait()
-        name, due = next(iter(self._names.items()))
-        await asyncio.sleep(due - _now())
-        del self._names[name]
-        return name
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._some.wait()
+
+    def _tire(self, name: str) -> None:
+        now = _now()
+        while self._rest and next(iter(self._rest.values())) <= now:
+            del self._rest[next(iter(self._rest))]
+        self._rest.pop(name, None)
+        self._rest[name] = now + REST_SECONDS
 
     def _told(self, name: str) -> None:
-        self._names.setdefault(name, _now() + BURST_SECONDS)
+        if name in self._names:
+            return
+        self._names[name] = max(_now() + BURST_SECONDS, self._rest.get(name, 0.0))
         self._some.set()
 
 
