@@ -26,9 +26,8 @@ from slipway_contracts.artifact import (
     ArtifactRefused,
     DigestMismatch,
     Manifest,
-    check_file,
     check_name,
-    hash_file,
+    check_pinned,
     verify_artifact,
 )
 
@@ -117,11 +116,8 @@ def _verify_outline(folder: Path, digest: str) -> Manifest:
         raise DigestMismatch(f"manifest of {folder} has digest {_digest_of(raw)}")
     manifest = _parsed(raw, str(folder))
     for entry in manifest.files:
-        if _is_weights(entry):
-            continue
-        check_file(folder, entry.path)
-        if hash_file(folder / entry.path) != (entry.size, entry.sha256):
-            raise DigestMismatch(f"{entry.path} in {folder} changed: size or sha256 differ")
+        if not _is_weights(entry):
+            check_pinned(folder, entry)
     return manifest
 
 
