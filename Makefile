@@ -81,7 +81,8 @@ charts: $(VENV)/.dev ## the Helm chart: lint, suites, schema, kubeconform, insta
 	$(BIN)/pytest tests/charts
 
 .PHONY: hermetic
-hermetic: $(VENV)/.dev ## real processes and a real PostgreSQL, a fake engine
+hermetic: $(VENV)/.dev ## real processes, a real PostgreSQL and a real S3 server, a fake engine
+	$(if $(shell command -v go),$(CLUSTER) tools minio)
 	$(BIN)/pytest tests/hermetic
 
 .PHONY: apiserver
