@@ -1,4 +1,4 @@
-"""The command line: ``python3 deploy/cluster up|down|status|logs|tools|import|install|remove``.
+"""The command line: ``python3 deploy/cluster up|down|status|logs|tools|import|minio|install|…``.
 
 It prints one line a step on standard error; an error is one line that says what to do.
 """
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import cache, kind, preflight, release, tools, volumes
+from . import cache, kind, minio, preflight, release, tools, volumes
 from .assembled import Assembled
 from .cache import Folders
 from .errors import ClusterError
@@ -53,10 +53,11 @@ def parser() -> argparse.ArgumentParser:
     build.add_argument("names", nargs="*", default=["all"], help=names)
     load = commands.add_parser("import", help="import image archives into the node")
     load.add_argument("archives", nargs="+", type=Path)
+    store = commands.add_parser("minio", help="an S3 server in it; install takes values-minio.yaml")
     install = commands.add_parser("install", help="the chart, with values-test.yaml")
     install.add_argument("--values", action="append", default=[], type=Path)
     remove = commands.add_parser("remove", help="the namespace that install made")
-    for verb in (install, remove):
+    for verb in (store, install, remove):
         verb.add_argument("--namespace", default=release.NAME)
     # Run by the cluster itself, not by people.
     commands.add_parser("reclaim")
@@ -134,6 +135,12 @@ def run_import(folders: Folders, options: argparse.Namespace) -> int:
     return 0
 
 
+def run_minio(folders: Folders, options: argparse.Namespace) -> int:
+    chosen(folders, options.runtime).load([minio.image(folders, say=say)])
+    minio.install(folders, options.namespace, say=say)
+    return 0
+
+
 def run_install(folders: Folders, options: argparse.Namespace) -> int:
     release.install(folders, options.namespace, *options.values, say=say)
     return 0
@@ -159,6 +166,7 @@ COMMANDS: dict[str, Callable[[Folders, argparse.Namespace], int]] = {
     "logs": run_logs,
     "tools": run_tools,
     "import": run_import,
+    "minio": run_minio,
     "install": run_install,
     "remove": run_remove,
     "reclaim": run_reclaim,

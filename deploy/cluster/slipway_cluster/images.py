@@ -1,4 +1,4 @@
-"""The cluster's own images, each one static binary: the pods' sandbox and KubeRay's operator."""
+"""The cluster's own images, each one static binary: the pods' sandbox, KubeRay, MinIO."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .versions import TOOLS
 
 PAUSE_SOURCE = Path(__file__).parents[1] / "pause" / "main.go"
 KUBERAY_IMAGE = f"docker.io/slipway/kuberay-operator:{TOOLS['kuberay-operator'].version}"
+MINIO_IMAGE = "docker.io/slipway/minio:test"
 USER = "65532:65532"
 
 
@@ -32,4 +33,13 @@ def kuberay(folders: Folders) -> Path:
     if not target.exists():
         binary = tools.path_of(folders, "kuberay-operator")
         archive.write(target, name=KUBERAY_IMAGE, binary=binary, path="/manager", user=USER)
+    return target
+
+
+def minio(folders: Folders) -> Path:
+    """The archive of the S3 server's image, made once a version."""
+    target = folders.images / f"{TOOLS['minio'].key}.tar"
+    if not target.exists():
+        binary = tools.path_of(folders, "minio")
+        archive.write(target, name=MINIO_IMAGE, binary=binary, path="/minio", user=USER)
     return target
