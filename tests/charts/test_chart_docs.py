@@ -11,6 +11,7 @@ from helm_chart import CHART, render
 from slipway_contracts.model import ModelSpec
 
 TEXT = (CHART.parents[1] / "docs" / "install.md").read_text("utf-8")
+EXAMPLES = [yaml.safe_load(found) for found in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
 GROUPS = "operator|gateway|database|artifacts|runs|engines|networkPolicy|monitoring|helmTest|images"
 
 
@@ -39,6 +40,11 @@ def test_links_lead_somewhere():
 
 
 def test_the_example_is_a_model():
-    (block,) = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-    (model,) = yaml.safe_load(block)["models"].values()
+    (model,) = EXAMPLES[0]["models"].values()
     assert ModelSpec.model_validate(model["spec"]).default
+
+
+def test_the_examples_are_values():
+    assert len(EXAMPLES) == 2
+    for values in EXAMPLES:
+        render(values)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from slipway_artifacts.access import Access
 from slipway_artifacts.address import parse_address
-from slipway_artifacts.errors import Denied, Missing, Occupied
+from slipway_artifacts.errors import Missing, Occupied, StoreError
 from slipway_artifacts.fetch import read_manifest
 from slipway_artifacts.objects import Objects
 from slipway_contracts.artifact import MANIFEST_NAME, ArtifactRef, verify_artifact
@@ -57,8 +57,8 @@ def mark(uri: str, access: Access) -> None:
 def _unmark(objects: Objects) -> None:
     try:
         objects.delete(MARK)
-    except Denied:
-        # Rights without deletion are good practice for a store of artifacts.
+    except StoreError:
+        # The artifact is whole; rights without deletion are good practice for its store.
         return
 
 
