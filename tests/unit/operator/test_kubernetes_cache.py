@@ -8,6 +8,7 @@ from slipway_operator.platforms.kubernetes.cache import Cache
 from slipway_operator.platforms.kubernetes.census import models_by_ready, versions_by_phase
 from slipway_operator.platforms.kubernetes.kinds import (
     JOBS,
+    LABEL_COMPONENT,
     LABEL_MODEL,
     MODEL_VERSIONS,
     MODELS,
@@ -118,3 +119,45 @@ def test_the_census_counts_phases_and_readiness(cache: Cache) -> None:
     assert (phases["Serving"], phases["Pending"], phases["Canary"]) == (2, 1, 0)
     assert "Knitting" not in phases
     assert models_by_ready(cache) == {"True": 1, "False": 0, "Unknown": 1}
+
+
+def a_pod(version: int, *, phase: str = "Pending", **rest: object) -> Body:
+    body = a_child("pod", version=version)
+    body["metadata"] |= {"finalizers": ["batch.kubernetes.io/job-tracking"] * (version % 2)}
+    containers = [{"name": "run", "image": "i", "command": ["many"]}]
+    return body | {"spec": {"containers": containers}, "status": {"phase": phase, **rest}}
+
+
+def test_a_pod_that_says_nothing_new_is_kept_and_not_told(cache: Cache, told: list[str]) -> None:
+    assert cache.put(PODS, a_pod(1))
+    assert cache.put(PODS, a_pod(2, podIP="10.0.0.1"))
+    assert (cache.names(PODS), told) == ({"pod": "2"}, ["tiny"])
+    assert cache.put(PODS, a_pod(3, phase="Running"))
+    assert told == ["tiny", "tiny"]
+    (kept,) = cache.of_model(PODS, "tiny")
+    assert kept["spec"] == {"containers": [{"name": "run"}]}
+
+
+def test_the_bookkeeping_of_a_job_is_not_told(cache: Cache, told: list[str]) -> None:
+    for version, status in enumerate(
+        ({}, {"active": 1}, {"active": 1, "failed": 1}, {"failed": 1, "ready": 0}), start=1
+    ):
+        cache.put(JOBS, a_child("job", version=version) | {"status": status})
+    assert told == ["tiny", "tiny"]
+    assert cache.knows(JOBS, a_child("job", version=4))
+    assert not cache.knows(JOBS, a_child("job", version=5))
+
+
+def test_a_version_is_always_told(cache: Cache, told: list[str]) -> None:
+    for version in (1, 2):
+        cache.put(MODEL_VERSIONS, a_version("v1", version=version))
+    assert told == ["tiny", "tiny"]
+
+
+def test_names_by_component(cache: Cache) -> None:
+    job, other = a_child("job"), a_child("other")
+    job["metadata"]["labels"][LABEL_COMPONENT] = "run"
+    cache.put(JOBS, job)
+    cache.put(JOBS, other)
+    assert cache.names_of(JOBS, "tiny", component="run") == {"job"}
+    assert cache.names_of(JOBS, "gone", component="run") == set()

@@ -68,7 +68,10 @@ class Cache:
         return Counter(known.state for known in self._kept[kind].values())
 
     def put(self, kind: Kind, body: Body) -> bool:
-        """Keep it, if it is newer than what is known. Whether it was."""
+        """Keep it, if it is newer than what is known. Whether it was.
+
+        Listeners hear of it when it says something that somebody reads.
+        """
         name, model = name_of(body), model_of(kind, body)
         known = self._kept[kind].get(name)
         if uid_of(body) in self._graves or (known is not None and known.covers(body)):
@@ -76,8 +79,10 @@ class Cache:
         if known is not None:
             self._forget(kind, name, known)
         if model:
-            self._kept[kind][name] = keep(kind, body, model)
+            newer = self._kept[kind][name] = keep(kind, body, model)
             self._models[kind].setdefault(model, set()).add(name)
+            if known is not None and newer.repeats(known):
+                return True
         self._tell(model, known.model if known is not None else "")
         return bool(model)
 

@@ -7,7 +7,7 @@ with the reason why the last one ended. ``pod`` is the one whose log and termina
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from slipway_contracts.conditions import Reason
@@ -21,6 +21,8 @@ from slipway_operator.platforms.serving.applications import last_line
 
 COMPLETION_INDEX = "batch.kubernetes.io/job-completion-index"
 SIGKILLED = 137
+# So long the Job controller may take to make a pod before anybody is told.
+POD_PATIENCE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,18 +140,20 @@ def _running(job: Body, status: dict[str, Any], its_pods: list[Body], now: datet
     return Judged(
         state=RunState.RUNNING,
         pod=pods.newest([pod for pod in living if _index(pod) == 0]),
-        message="" if living else _between(its_pods),
+        message="" if living else _between(job, its_pods, now),
         restarts=restarts,
     )
 
 
-def _between(its_pods: list[Body]) -> str:
+def _between(job: Body, its_pods: list[Body], now: datetime) -> str:
     """Why there is no pod at the moment."""
     if any(pods.phase(pod) == "Succeeded" for pod in its_pods):
         return ""
     last = _last_failed(its_pods)
     if last is None:
-        return "its Job has no pod yet"
+        made = job["metadata"].get("creationTimestamp")
+        young = made is not None and now - datetime.fromisoformat(made) < POD_PATIENCE
+        return "" if young else "its Job has no pod yet"
     taken = pods.disrupted(last)
     if taken:
         return f"its pod was taken away ({taken}); it goes on with another"
