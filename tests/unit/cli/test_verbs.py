@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,11 @@ def test_get_of_one_model(cli: Cli) -> None:
     assert cli.run("get", "models", "-m", "m").code == ExitCode.INVALID
 
 
+def without_ages(text: str) -> str:
+    """A second may pass between two looks."""
+    return re.sub(r"\b(\d+[dhms])+\b", "AGE", text)
+
+
 def test_describe_a_version(cli: Cli) -> None:
     put(
         cli,
@@ -240,8 +246,8 @@ def test_describe_a_version(cli: Cli) -> None:
         "random: {}",
     ):
         assert part in out
-    assert cli.run("describe", "mv", "v3").out == out
-    assert cli.run("describe", "mv/v3").out == out
+    assert without_ages(cli.run("describe", "mv", "v3").out) == without_ages(out)
+    assert without_ages(cli.run("describe", "mv/v3").out) == without_ages(out)
 
 
 def test_describe_a_model(cli: Cli) -> None:
