@@ -19,10 +19,9 @@ from slipway_operator.ports import Events
 
 log = logging.getLogger(__name__)
 
-# Few: what passes write goes first.
-LANES = 4
+LANES = 8
 # Of each lane; all the first Events of some thousands of versions at once.
-LIMIT = 4000
+LIMIT = 2000
 # How long an end waits for what is not written yet.
 LAST_SECONDS = 3.0
 
