@@ -68,31 +68,41 @@ KUBERNETES_TIERS := $(if $(shell command -v go),charts apiserver)
 
 .PHONY: test
 test: lint verify unit $(KUBERNETES_TIERS) hermetic local ## everything that this machine can run, then what it could not
+	@if $(CLUSTER) able 2>/dev/null; then $(MAKE) --no-print-directory on-cluster; fi
 	@$(MAKE) --no-print-directory demo
 	@$(BIN)/python tests/not_run.py
 
+# Files go to two processes; each has its own servers.
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile
+
 .PHONY: unit
 unit: $(VENV)/.dev ## pure tests, no sockets; the lifecycle core with full branch coverage
-	$(BIN)/pytest tests/unit --cov=slipway_operator.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+	$(PYTEST) tests/unit --cov=slipway_operator.core --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 .PHONY: charts
 charts: $(VENV)/.dev ## the Helm chart: lint, suites, schema, kubeconform, installs on a bare API server
 	$(CLUSTER) tools charts apiserver
-	$(BIN)/pytest tests/charts
+	$(PYTEST) tests/charts
 
 .PHONY: hermetic
 hermetic: $(VENV)/.dev ## real processes, a real PostgreSQL and a real S3 server, a fake engine
 	$(if $(shell command -v go),$(CLUSTER) tools minio)
-	$(BIN)/pytest tests/hermetic
+	$(PYTEST) tests/hermetic
 
 .PHONY: apiserver
 apiserver: $(VENV)/.dev ## a real etcd and kube-apiserver, no nodes
 	$(CLUSTER) tools apiserver
-	$(BIN)/pytest tests/apiserver
+	$(PYTEST) tests/apiserver
 
 .PHONY: local
 local: $(VENV)/.dev ## real engines on this machine
 	$(BIN)/pytest tests/local
+
+.PHONY: soak
+soak: $(VENV)/.dev ## hours: the operator dies after each single write, the demo on a cluster, 2,000 versions
+	$(CLUSTER) tools apiserver
+	SLIPWAY_SOAK=1 $(BIN)/pytest tests/apiserver/restarts
+	@$(MAKE) --no-print-directory demo-cluster bench-operator
 
 .PHONY: verify
 verify: $(VENV)/.dev ## regenerate what is generated and fail on a difference

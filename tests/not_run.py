@@ -3,6 +3,8 @@
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 
@@ -22,6 +24,13 @@ def built(tool: str) -> bool:
     return any(cache.glob(f"bin/{tool}-*"))
 
 
+def why_no_cluster() -> str:
+    """What hinders the cluster tier; empty where it ran."""
+    argv = [sys.executable, "deploy/cluster", "able"]
+    asked = subprocess.run(argv, text=True, capture_output=True, check=False)
+    return asked.stderr.strip() if asked.returncode else ""
+
+
 def not_run() -> list[str]:
     """A line for each thing: what, and why."""
     found = []
@@ -33,15 +42,16 @@ def not_run() -> list[str]:
     if shutil.which("docker") is None or not Path("/var/run/docker.sock").exists():
         found.append("kind: no Docker daemon answers here.")
     if shutil.which("go") is None:
-        found.append("charts, apiserver: no Go here to build helm, etcd and kube-apiserver with.")
+        found.append("charts, apiserver, S3: no Go here to build helm, kube-apiserver and MinIO with.")
     elif not (built("kwok") and built("kube-scheduler")):
         found.append("bench-operator at small scale: kwok is not built (`make bench-operator`).")
     if not hub_answers():
         found.append("hf:// imports: the Hugging Face hub is not reached from here.")
+    if hindrance := why_no_cluster():
+        found.append(f"cluster: real nodes and engines. {hindrance}")
     return [
         *found,
-        "cluster: real nodes and engines, half an hour; `make on-cluster` runs it.",
-        "soak: a death of the operator after every single write, 150 lives; SLIPWAY_SOAK=1.",
+        "soak: the operator dies after each single write, 150 lives; 2,000 versions; `make soak`.",
         "NetworkPolicies: the test cluster does not enforce them; flows are checked on paper.",
         "W&B and MLflow: no account here; only that a missing key or package is loud is tested.",
     ]

@@ -35,6 +35,19 @@ ROOT = Path(__file__).parents[2]
 DEADLINE = 600.0
 
 
+MODEL = "jargon"
+
+
+def a_version(name: str, source: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    """A ModelVersion's manifest."""
+    return {
+        "apiVersion": "slipway.dev/v1alpha1",
+        "kind": "ModelVersion",
+        "metadata": {"name": name},
+        "spec": {"model": MODEL, "source": source, **spec},
+    }
+
+
 def cluster_runs() -> bool:
     """Whether the cluster of ``make cluster`` is up and whole."""
     return _deploy("cluster", "status", check=False) == 0
@@ -79,6 +92,24 @@ class Release:
         own.write_text(yaml.safe_dump(self.values))
         release.install(folders(), self.namespace, own, say=print)
 
+    @contextmanager
+    def upgraded(self, values: dict[str, Any]) -> Iterator[None]:
+        """With these values until the block ends, however it does."""
+        self.values = values
+        try:
+            self.install()
+            yield
+        finally:
+            self.values = {}
+            self.install()
+
+    def object_store(self) -> None:
+        """From now on artifacts are published to a MinIO in the cluster."""
+        _deploy("cluster", "tools", "minio")
+        _deploy("cluster", "minio", "--namespace", self.namespace)
+        self.values = yaml.safe_load((ROOT / "deploy/cluster/values-minio.yaml").read_text())
+        self.install()
+
     def remove(self) -> None:
         """The whole namespace, which must not stick."""
         release.remove(folders(), self.namespace, say=print)
@@ -88,7 +119,7 @@ class Release:
         named = [name] if name else []
         text = self.kubectl("get", kind, *named, *more, "--ignore-not-found", "-o", "json")
         body = json.loads(text) if text.strip() else None
-        return body["items"] if body is not None and not name else body
+        return body if name else (body or {"items": []})["items"]
 
     def apply(self, *bodies: dict[str, Any]) -> None:
         """``kubectl apply``, strict."""
@@ -103,6 +134,15 @@ class Release:
         """One condition of a ModelVersion; empty before it is there."""
         conditions = self.version(name).get("conditions", ())
         return next((c for c in conditions if c["type"] == kind), {})
+
+    def source_of(self, version: str) -> dict[str, Any]:
+        """The same bytes as another version serves, with nothing to train."""
+        artifact = self.version(version)["artifact"]
+        return {"artifact": {"uri": artifact["uri"], "digest": artifact["digest"]}}
+
+    def jobs_of(self, version: str) -> list[Any]:
+        """Its Jobs that exist."""
+        return list(self.get("jobs", "", "-l", f"slipway.dev/version={version}"))
 
     def until(self, what: str, reached: Callable[[], Any], *, seconds: float = DEADLINE) -> Any:
         """What ``reached`` gives once it is true. AssertionError with the release's state."""
@@ -218,8 +258,8 @@ def use_kubeconfig() -> None:
     os.environ["KUBECONFIG"] = str(folders().admin)
 
 
-def _deploy(tool: str, verb: str, *, check: bool = True) -> int:
-    argv = [sys.executable, f"deploy/{tool}", verb]
+def _deploy(tool: str, *arguments: str, check: bool = True) -> int:
+    argv = [sys.executable, f"deploy/{tool}", *arguments]
     return subprocess.run(argv, cwd=ROOT, check=check).returncode
 
 

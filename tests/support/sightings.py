@@ -48,8 +48,8 @@ def seeing(namespace: str, *kinds: str) -> Iterator[Seen]:
     finally:
         for watch, reader in watches:
             watch.terminate()
-            watch.wait()
             reader.join()
+            watch.communicate()
 
 
 def _read(kind: str, stream: TextIO, seen: Seen) -> None:

@@ -59,7 +59,8 @@ class Process:
         except (FileNotFoundError, ValueError):
             return None
         reap(int(pid))
-        return int(pid) if start_time(int(pid)) == int(started) else None
+        # 0: it had ended before its start could be noted.
+        return int(pid) if int(started) and start_time(int(pid)) == int(started) else None
 
     def stop(self, *, patience: float = 15.0) -> None:
         """SIGTERM, then SIGKILL after ``patience`` seconds; returns when it is gone."""

@@ -329,7 +329,10 @@ class ModelVersionStatus(Status):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def reason(self) -> str:
-        """The one reason to show: what holds it up, else what decided it, else the last change."""
+        """The one to show: why it ended, else what holds it up, decided it or changed last."""
+        ended = self.outcome or self.ending
+        if ended is not None:
+            return ended.reason.value
         for kind in (ConditionType.STALLED, ConditionType.PAUSED, ConditionType.DEGRADED):
             found = find_condition(self.conditions, kind)
             if found is not None and found.status is ConditionStatus.TRUE:

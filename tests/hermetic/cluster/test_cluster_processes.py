@@ -53,6 +53,11 @@ def test_a_recycled_pid_is_nobody_of_ours(process: Process) -> None:
     process.stop()  # and this very process lives on
 
 
+def test_one_that_ended_before_it_was_noted_runs_no_more(process: Process) -> None:
+    process.pid_file.write_text(f"{2**22 + 1} 0\n", "utf-8")
+    assert process.pid() is None
+
+
 def test_an_early_end_shows_the_logs_end(process: Process) -> None:
     process.start(["sh", "-c", "echo cannot listen; exit 3"])
     with pytest.raises(ProcessError, match=r"it ended early(.|\n)*cannot listen"):

@@ -11,12 +11,13 @@ from slipway_contracts.conditions import (
     Condition,
     ConditionStatus,
     ConditionType,
+    Phase,
     Reason,
     find_condition,
     set_condition,
 )
 from slipway_contracts.metrics import CATALOGUE
-from slipway_contracts.model_version import EvaluationStatus, ModelVersionStatus
+from slipway_contracts.model_version import EvaluationStatus, ModelVersionStatus, Outcome
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -86,6 +87,8 @@ def test_the_reason_is_what_holds_it_up_else_what_decided_it_else_the_last_chang
     assert a_status(conditions=(accepted, ready)).reason == "BackendReady"
     assert a_status(conditions=(accepted, ready), rollout=decided).reason == "AnalysisFailed"
     assert a_status(conditions=(stalled,), rollout=decided).reason == "InsufficientCapacity"
+    ended = Outcome(phase=Phase.FAILED, reason=Reason.OOM_KILLED, at=datetime.now(UTC))
+    assert a_status(conditions=(stalled, ready), ending=ended).reason == "OOMKilled"
 
 
 def test_what_is_computed_is_written_and_not_read() -> None:

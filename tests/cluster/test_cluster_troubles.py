@@ -1,0 +1,184 @@
+"""Versions that cannot come up, and objects that are deleted, beside one that serves.
+
+Each says why within seconds, and leaves; the version that serves is never touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from cluster_release import MODEL, Release, a_version
+
+from slipway_cli.demo.clients import first_answer
+
+pytestmark = pytest.mark.timeout(1200)
+UNGATED = {"suites": [], "gates": []}
+
+
+RANDOM = {"random": {"architecture": "tiny-llama"}}
+A_MODEL = {
+    "apiVersion": "slipway.dev/v1alpha1",
+    "kind": "Model",
+    "metadata": {"name": MODEL},
+    "spec": {
+        "serving": {
+            "engine": {"dtype": "float32", "maxModelLen": 512, "enforceEager": True},
+            "resources": {"gpu": 0, "cpu": 1, "memory": "4Gi"},
+        },
+        "rollout": {"postPromotionWatch": "1s"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def stable(release):
+    """The name of the version that serves: the story's, else one with random weights."""
+    if release.get("model", MODEL) is None:
+        release.apply(A_MODEL, a_version("v0", RANDOM, evaluation=UNGATED))
+        release.phase("v0", "Serving")
+    return release.get("model", MODEL)["status"]["stable"]
+
+
+def test_a_candidate_that_gets_no_node_says_so_and_leaves(release, stable):
+    node = release.get("nodes")[0]["metadata"]["name"]
+    approved = {"suites": [], "gates": [], "approval": True}
+    spec = {"evaluation": approved, "serving": {"capacityTimeout": "20s"}}
+    release.apply(a_version("crowded", release.source_of(stable), **spec))
+    release.until(
+        "crowded to await its approval",
+        lambda: release.condition("crowded", "CandidateReady").get("reason") == "AwaitingApproval",
+    )
+    release.kubectl("cordon", node)
+    try:
+        release.apply(
+            a_version("crowded", release.source_of(stable), approval={"granted": True}, **spec)
+        )
+        release.until(
+            "crowded to be stalled",
+            lambda: release.condition("crowded", "Stalled").get("status") == "True",
+        )
+        said = release.condition("crowded", "Stalled")
+        assert said["reason"] == "InsufficientCapacity", said
+        assert release.phase("crowded", "Failed") == "Failed"
+    finally:
+        release.kubectl("uncordon", node)
+    assert release.version("crowded")["reason"] == "InsufficientCapacity"
+    assert release.version(stable)["phase"] == "Serving"
+
+
+# The kernel takes the container's first process, as it would take the whole container where the
+# kubelet asks it to (cgroup v2).
+EAT = """
+echo 1000 > /proc/1/oom_score_adj
+exec /opt/slipway/venv/bin/python -c 'b"x" * (1 << 33)'
+"""
+
+
+def head_of(release: Release, version: str) -> str:
+    """The name of its engine's pod, once that runs."""
+    label = f"slipway.dev/version={version},ray.io/node-type=head"
+
+    def running() -> list:
+        pods = release.get("pods", "", "-l", label)
+        return [p["metadata"]["name"] for p in pods if p["status"].get("phase") == "Running"]
+
+    return release.until(f"a pod of {version}", running)[0]
+
+
+def test_a_candidate_that_is_killed_for_its_memory_while_it_loads(release, stable):
+    release.apply(a_version("bloated", release.source_of(stable), evaluation=UNGATED))
+    release.kubectl("exec", head_of(release, "bloated"), "--", "sh", "-c", EAT, check=False)
+    release.phase("bloated", "Failed")
+    assert release.version("bloated")["reason"] == "OOMKilled", release.version("bloated")
+    assert release.version(stable)["phase"] == "Serving"
+
+
+def test_a_canary_that_is_killed_for_its_memory_harms_nobody(release, stable):
+    with release.traffic() as traffic:
+        release.apply(
+            a_version(
+                "cramped",
+                release.source_of(stable),
+                evaluation=UNGATED,
+                serving={"capacityTimeout": "10s"},
+                rollout={"steps": [{"weight": 50, "minDuration": "10m"}]},
+            )
+        )
+        release.phase("cramped", "Canary")
+        traffic.grows(5, version="cramped")
+        release.kubectl("exec", head_of(release, "cramped"), "--", "sh", "-c", EAT, check=False)
+        release.phase("cramped", "RolledBack")
+        traffic.grows(20, version=stable)
+    # Whichever is seen first: its answers, or its pod.
+    assert release.version("cramped")["reason"] in ("AnalysisFailed", "OOMKilled")
+    assert release.version(stable)["phase"] == "Serving"
+    traffic.check(MODEL, bad_of=frozenset({"cramped"}))
+
+
+def test_an_image_that_does_not_exist(release, stable):
+    with release.upgraded({"images": {"training": {"tag": "no-such-tag"}}}):
+        release.apply(a_version("imageless", RANDOM))
+        release.until(
+            "imageless to name the image",
+            lambda: "no-such-tag" in json.dumps(release.version("imageless")),
+        )
+        assert "ImagePull" in json.dumps(release.version("imageless"))
+        release.kubectl("delete", "modelversion", "imageless", "--timeout", "60s")
+    release.until("the run of imageless to be gone", lambda: not release.jobs_of("imageless"))
+
+
+def test_a_run_that_is_killed_for_its_memory(release, stable):
+    with release.upgraded({"runs": {"memory": "96Mi"}}):
+        release.apply(a_version("starved", RANDOM))
+        release.phase("starved", "Failed")
+    said = release.version("starved")
+    assert said["reason"] == "OOMKilled", said
+    assert release.version(stable)["phase"] == "Serving"
+
+
+def test_a_version_deleted_while_it_trains(release, stable):
+    release.apply(
+        a_version(
+            "deleted",
+            {
+                "training": {
+                    "method": "scratch",
+                    "data": {"sources": ["bundled:jargon"], "blockSize": 128},
+                    "maxSteps": 5000,
+                    "batchSize": 4,
+                }
+            },
+        )
+    )
+    release.until(
+        "deleted to train",
+        lambda: (release.version("deleted").get("training") or {}).get("step", 0) > 0,
+    )
+    release.kubectl("delete", "modelversion", "deleted", "--timeout", "60s")
+    release.until("its run to be gone", lambda: not release.jobs_of("deleted"))
+    release.until(
+        "its pods to be gone",
+        lambda: not release.get("pods", "", "-l", "slipway.dev/version=deleted"),
+    )
+
+
+def test_a_deleted_model_takes_everything_along(release, stable):
+    release.kubectl("delete", "model", MODEL, "--timeout", "60s")
+    release.kubectl("delete", "modelversions", "--all", "--timeout", "60s")
+    release.until("the engines to be gone", lambda: not release.get("rayservices"))
+    release.until("the runs to be gone", lambda: not release.get("jobs"))
+
+
+def test_a_version_is_served_from_an_object_store(release):
+    release.object_store()
+    release.apply(A_MODEL, a_version("stored", RANDOM, evaluation=UNGATED))
+    release.phase("stored", "Serving")
+    assert release.version("stored")["artifact"]["uri"].startswith("s3://models/")
+    assert asyncio.run(first_answer(release.gateway_url, release.key))
+
+
+def test_deleting_the_namespace_never_sticks(release):
+    """While a version serves."""
+    release.remove()
