@@ -42,7 +42,7 @@ def not_run() -> list[str]:
     if shutil.which("docker") is None or not Path("/var/run/docker.sock").exists():
         found.append("kind: no Docker daemon answers here.")
     if shutil.which("go") is None:
-        found.append("charts, apiserver, S3: no Go here to build helm, kube-apiserver and MinIO with.")
+        found.append("charts, apiserver, S3: no Go here to build helm, kube-apiserver, MinIO with.")
     elif not (built("kwok") and built("kube-scheduler")):
         found.append("bench-operator at small scale: kwok is not built (`make bench-operator`).")
     if not hub_answers():
