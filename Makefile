@@ -144,7 +144,7 @@ demo-cluster: cluster env ## the demo's story on that cluster: images, chart, fo
 	played=$$?; $(CLUSTER) remove && exit $$played
 
 .PHONY: on-cluster
-on-cluster: $(VENV)/.dev ## the cluster tier: that story, and faults while versions serve
+on-cluster: $(VENV)/.dev ## the cluster tier: faults in a canary, versions that cannot come up, deletions
 	$(BIN)/pytest tests/cluster
 
 .PHONY: cluster-status

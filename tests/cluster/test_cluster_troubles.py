@@ -9,36 +9,12 @@ import asyncio
 import json
 
 import pytest
-from cluster_release import MODEL, Release, a_version
+from cluster_release import A_MODEL, MODEL, UNGATED, Release, a_version
 
 from slipway_cli.demo.clients import first_answer
 
 pytestmark = pytest.mark.timeout(1200)
-UNGATED = {"suites": [], "gates": []}
-
-
 RANDOM = {"random": {"architecture": "tiny-llama"}}
-A_MODEL = {
-    "apiVersion": "slipway.dev/v1alpha1",
-    "kind": "Model",
-    "metadata": {"name": MODEL},
-    "spec": {
-        "serving": {
-            "engine": {"dtype": "float32", "maxModelLen": 512, "enforceEager": True},
-            "resources": {"gpu": 0, "cpu": 1, "memory": "4Gi"},
-        },
-        "rollout": {"postPromotionWatch": "1s"},
-    },
-}
-
-
-@pytest.fixture(scope="module")
-def stable(release):
-    """The name of the version that serves: the story's, else one with random weights."""
-    if release.get("model", MODEL) is None:
-        release.apply(A_MODEL, a_version("v0", RANDOM, evaluation=UNGATED))
-        release.phase("v0", "Serving")
-    return release.get("model", MODEL)["status"]["stable"]
 
 
 def test_a_candidate_that_gets_no_node_says_so_and_leaves(release, stable):

@@ -36,6 +36,23 @@ DEADLINE = 600.0
 
 
 MODEL = "jargon"
+A_MODEL: dict[str, Any] = {
+    "apiVersion": "slipway.dev/v1alpha1",
+    "kind": "Model",
+    "metadata": {"name": MODEL},
+    "spec": {
+        "serving": {
+            "engine": {"dtype": "float32", "maxModelLen": 512, "enforceEager": True},
+            "resources": {"gpu": 0, "cpu": 1, "memory": "4Gi"},
+        },
+        "rollout": {
+            "postPromotionWatch": "1s",
+            # Engines, clients and the cluster itself share two cores.
+            "analysis": {"latencyTolerance": 3},
+        },
+    },
+}
+UNGATED: dict[str, Any] = {"suites": [], "gates": []}
 
 
 def a_version(name: str, source: dict[str, Any], **spec: Any) -> dict[str, Any]:
