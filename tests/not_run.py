@@ -51,7 +51,8 @@ def not_run() -> list[str]:
         found.append(f"cluster: real nodes and engines. {hindrance}")
     return [
         *found,
-        "soak: the operator dies after each single write, 150 lives; 2,000 versions; `make soak`.",
+        "soak: the operator's death after each single write, the demo's story on a cluster, 2,000 "
+        "versions; `make soak`.",
         "NetworkPolicies: the test cluster does not enforce them; flows are checked on paper.",
         "W&B and MLflow: no account here; only that a missing key or package is loud is tested.",
     ]
