@@ -52,20 +52,30 @@ exec /opt/slipway/venv/bin/python -c 'b"x" * (1 << 33)'
 """
 
 
-def head_of(release: Release, version: str) -> str:
-    """The name of its engine's pod, once that runs."""
+def starve(release: Release, version: str) -> None:
+    """Until the kernel has taken its engine's first process."""
     label = f"slipway.dev/version={version},ray.io/node-type=head"
 
-    def running() -> list:
+    def containers() -> list:
         pods = release.get("pods", "", "-l", label)
-        return [p["metadata"]["name"] for p in pods if p["status"].get("phase") == "Running"]
+        return [(p, c) for p in pods for c in p["status"].get("containerStatuses", ())]
 
-    return release.until(f"a pod of {version}", running)[0]
+    release.until(
+        f"a pod of {version}", lambda: any("running" in c["state"] for _, c in containers())
+    )
+    pod = containers()[0][0]["metadata"]["name"]
+
+    def taken() -> bool:
+        release.kubectl("exec", pod, "--", "sh", "-c", EAT, check=False)
+        found = containers()
+        return not found or any(c["restartCount"] or "terminated" in c["state"] for _, c in found)
+
+    release.until(f"the kernel to take {pod}", taken)
 
 
 def test_a_candidate_that_is_killed_for_its_memory_while_it_loads(release, stable):
     release.apply(a_version("bloated", release.source_of(stable), evaluation=UNGATED))
-    release.kubectl("exec", head_of(release, "bloated"), "--", "sh", "-c", EAT, check=False)
+    starve(release, "bloated")
     release.phase("bloated", "Failed")
     assert release.version("bloated")["reason"] == "OOMKilled", release.version("bloated")
     assert release.version(stable)["phase"] == "Serving"
@@ -84,7 +94,7 @@ def test_a_canary_that_is_killed_for_its_memory_harms_nobody(release, stable):
         )
         release.phase("cramped", "Canary")
         traffic.grows(5, version="cramped")
-        release.kubectl("exec", head_of(release, "cramped"), "--", "sh", "-c", EAT, check=False)
+        starve(release, "cramped")
         release.phase("cramped", "RolledBack")
         traffic.grows(20, version=stable)
     # Whichever is seen first: its answers, or its pod.

@@ -79,6 +79,8 @@ async def serve(gateway: Gateway, settings: Settings, sock: socket.socket) -> No
     async def drain() -> None:
         gateway.draining = True
         logger.info("draining")
+        # From the next tick on every answer asks its client to connect anew, to another process.
+        config.encoded_headers.append((b"connection", b"close"))
         await asyncio.sleep(settings.drain_delay)
         server.should_exit = True
 

@@ -164,6 +164,19 @@ async def test_sigterm_lets_streams_finish(start, v1, to):
     assert (row["error"], row["finish_reason"]) == (False, "stop")
 
 
+async def test_a_gateway_that_drains_asks_its_clients_to_connect_anew(start, v1, to):
+    demo = await start(drain_delay=30)
+    await demo.publish(to(v1))
+    demo.gateway.signal(signal.SIGTERM)
+
+    async def asked():
+        async with demo.post(demo.chat()) as answer:
+            assert answer.status == 200
+            return answer.headers.get("connection") == "close"
+
+    assert await eventually(asked, what="connection: close")
+
+
 async def test_a_gateway_that_ends_while_postgresql_restarts_ships_its_log_first(
     start, dsn, v1, to
 ):

@@ -1,14 +1,19 @@
 """uvicorn's HTTP protocol with the limits that it lacks: size and time of the request head.
 
 A head that is too large is 431, one that does not come within ``header_timeout`` closes the
-connection (slow-loris). The body's limits are the exchange's. The transport's ``abort`` is handed
-to the application, because closing waits for a client that does not read; and the application may
-ask to be called when the client leaves, which is cheaper than a task that waits for it.
+connection (slow-loris). The body's limits are the exchange's. At the end of the process a request
+that has arrived is answered before its connection is closed, or the kernel would reset it. The
+transport's ``abort`` is handed to the application, because closing waits for a client that does not
+read; and the application may ask to be called when the client leaves, which is cheaper than a task
+that waits for it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import struct
+import termios
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +42,15 @@ _TOO_LARGE = _answer(
 _NO_HTTP = _answer(b"400 Bad Request", BadRequest("the request is not valid HTTP/1.1"))
 
 
+def unread(transport: asyncio.BaseTransport) -> int:
+    """Bytes that have arrived and that the event loop has not read yet."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.fileno() < 0:
+        return 0
+    (count,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4)))
+    return int(count)
+
+
 def limited_protocol(settings: Settings) -> type[HttpToolsProtocol]:
     """The protocol class for these settings (uvicorn makes the instances)."""
     head_limit, count_limit = settings.header_limit, settings.header_count_limit
@@ -48,6 +62,7 @@ def limited_protocol(settings: Settings) -> type[HttpToolsProtocol]:
         _head_size = 0
         _head_timer: asyncio.TimerHandle | None = None
         _refused = False
+        _last = False
         _on_leave: Callable[[], None] | None = None
 
         def connection_made(self, transport: Any) -> None:
@@ -91,6 +106,16 @@ def limited_protocol(settings: Settings) -> type[HttpToolsProtocol]:
                 self._refuse()
                 return
             super().on_headers_complete()
+            if self._last:
+                self.cycle.keep_alive = False
+
+        def shutdown(self) -> None:
+            """uvicorn ends: no request after the one that is there."""
+            idle = self.cycle is None or self.cycle.response_complete
+            begun = self._head_timer is not None and (self.cycle is not None or self._head_size > 0)
+            self._last = True
+            if not (idle and (begun or unread(self.transport))):
+                super().shutdown()
 
         def on_body(self, body: bytes) -> None:
             if not self._refused:
