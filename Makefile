@@ -68,7 +68,6 @@ KUBERNETES_TIERS := $(if $(shell command -v go),charts apiserver)
 
 .PHONY: test
 test: lint verify unit $(KUBERNETES_TIERS) hermetic local ## everything that this machine can run, then what it could not
-	@if $(CLUSTER) able 2>/dev/null; then $(MAKE) --no-print-directory on-cluster; fi
 	@$(MAKE) --no-print-directory demo
 	@$(BIN)/python tests/not_run.py
 
