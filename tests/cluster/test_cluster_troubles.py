@@ -45,10 +45,13 @@ def test_a_candidate_that_gets_no_node_says_so_and_leaves(release, stable):
 
 
 # The kernel takes the container's first process, as it would take the whole container where the
-# kubelet asks it to (cgroup v2).
+# kubelet asks it to (cgroup v2). Many small eaters: one large one would be taken itself.
 EAT = """
 echo 1000 > /proc/1/oom_score_adj
-exec /opt/slipway/venv/bin/python -c 'b"x" * (1 << 33)'
+for each in 1 2 3 4 5 6 7 8; do
+  /opt/slipway/venv/bin/python -c 'import time; held = b"x" * (1100 << 20); time.sleep(60)' &
+done
+wait
 """
 
 
