@@ -19,8 +19,7 @@ RANDOM = {"random": {"architecture": "tiny-llama"}}
 
 def test_a_candidate_that_gets_no_node_says_so_and_leaves(release, stable):
     node = release.get("nodes")[0]["metadata"]["name"]
-    approved = {"suites": [], "gates": [], "approval": True}
-    spec = {"evaluation": approved, "serving": {"capacityTimeout": "20s"}}
+    spec = {"evaluation": UNGATED | {"approval": True}, "serving": {"capacityTimeout": "20s"}}
     release.apply(a_version("crowded", release.source_of(stable), **spec))
     release.until(
         "crowded to await its approval",

@@ -29,17 +29,17 @@ def pause(folders: Folders) -> Path:
 
 def kuberay(folders: Folders) -> Path:
     """The archive of the operator image, made once a version."""
-    target = folders.images / f"{TOOLS['kuberay-operator'].key}.tar"
-    if not target.exists():
-        binary = tools.path_of(folders, "kuberay-operator")
-        archive.write(target, name=KUBERAY_IMAGE, binary=binary, path="/manager", user=USER)
-    return target
+    return _of_tool(folders, "kuberay-operator", name=KUBERAY_IMAGE, path="/manager")
 
 
 def minio(folders: Folders) -> Path:
     """The archive of the S3 server's image, made once a version."""
-    target = folders.images / f"{TOOLS['minio'].key}.tar"
+    return _of_tool(folders, "minio", name=MINIO_IMAGE, path="/minio")
+
+
+def _of_tool(folders: Folders, tool: str, *, name: str, path: str) -> Path:
+    target = folders.images / f"{TOOLS[tool].key}.tar"
     if not target.exists():
-        binary = tools.path_of(folders, "minio")
-        archive.write(target, name=MINIO_IMAGE, binary=binary, path="/minio", user=USER)
+        binary = tools.path_of(folders, tool)
+        archive.write(target, name=name, binary=binary, path=path, user=USER)
     return target
