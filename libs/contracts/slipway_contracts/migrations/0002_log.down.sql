@@ -1,0 +1,2 @@
+-- The attempts log: payload policy, partitions and their retention.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Tenants, keys with scopes, quotas and usage.
+SELECT 1;

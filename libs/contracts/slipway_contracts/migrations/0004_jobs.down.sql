@@ -1,0 +1,2 @@
+-- Questions, answers and the job queue.
+SELECT 1;
