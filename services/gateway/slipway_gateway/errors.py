@@ -12,6 +12,7 @@
     ├── TooLarge            413
     ├── UnsupportedMedia    415
     ├── RequestTimeout      408     the request itself came too slowly
+    ├── RateLimited         429     a limit of the key or tenant is reached; Retry-After
     ├── NoCapacity          503     nothing serves, or nothing is known yet; Retry-After
     └── BackendError                an attempt at a backend failed
         ├── BackendUnreachable 503  it never took the request: may be tried elsewhere
@@ -30,9 +31,9 @@ class GatewayError(Exception):
     """Base. ``detail`` is FastAPI's list of field errors where there is one."""
 
     status: ClassVar[int] = 500
-    kind: ClassVar[str] = "server_error"
+    kind: str = "server_error"
     code: ClassVar[str] = "internal_error"
-    retry_after: ClassVar[int | None] = None
+    retry_after: int | None = None
 
     def __init__(self, message: str, *, param: str | None = None, detail: Any = None) -> None:
         super().__init__(message)
@@ -111,6 +112,30 @@ class RequestTimeout(GatewayError):
     status = 408
     kind = "invalid_request_error"
     code = "request_timeout"
+
+
+class RateLimited(GatewayError):
+    """A limit of the key or its tenant. ``kind`` is OpenAI's: "requests" or "tokens".
+
+    ``headers``: the ``x-ratelimit-*`` headers that go with the answer.
+    """
+
+    status = 429
+    code = "rate_limit_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "requests",
+        param: str | None = None,
+        retry_after: int = 1,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        super().__init__(message, param=param)
+        self.kind = kind
+        self.retry_after = retry_after
+        self.headers = headers
 
 
 class NoCapacity(GatewayError):

@@ -25,12 +25,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """An admitted call. ``identity`` tells callers apart: the key's id, or the address."""
+    """An admitted call. ``identity`` tells callers apart: the key's id, or the address.
+
+    ``models`` and ``endpoints`` empty: all (but ``admin``, which is only there by name).
+    ``priority``: higher first. ``weight``: the tenant's share. ``text_policy`` None: the process's.
+    """
 
     identity: str
     key_id: str = ""
     tenant: str = ""
     models: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    priority: int = 0
+    weight: float = 1.0
+    text_policy: str | None = None
 
     def may_use(self, model: str) -> bool:
         """Whether the key reaches this Model."""

@@ -1,0 +1,278 @@
+"""One quota as one gateway process counts it: what it has leased, spent and owes. Pure.
+
+``Meter`` counts what flows in a window (requests, tokens), ``Slots`` what is open (concurrency).
+Both spend from a lease; beyond it they owe, up to ``credit``: a share of what was free when
+PostgreSQL was last heard, so small that all gateways together stay within it. The background task
+(``leases``) charges debts and gets the next chunk.
+
+::
+
+    take ──► balance ──► owed (≤ credit) ──► refused (need)
+               ▲            │
+               └─ granted ◄─┴─ wish (charge, want) ── every sync
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slipway_store.quotas import Grant, Quota, Wish
+
+# A lease covers so many seconds of what this process spends now.
+LOOKAHEAD = 1.0
+# A lease that was not touched for so long goes back.
+IDLE = 1.0
+# So long before a window ends its successor's first chunk is leased.
+EARLY = 2.0
+# Of a day's quota a process never holds more than this part: what it cannot give back when it is
+# killed stays small.
+DAY_SHARE = 200
+_FIRST_ESTIMATE = 256
+
+
+@dataclass(slots=True)
+class World:
+    """What all meters of a process share. ``away``: PostgreSQL does not answer."""
+
+    peers: int = 4
+    away: bool = False
+    open_when_away: bool = True
+
+
+class Meter:
+    """A windowed quota of one scope. Times are the server's clock in seconds."""
+
+    __slots__ = (
+        "_sent", "_since", "_touched", "ahead", "balance", "credit", "free", "limit", "mean",
+        "need", "owed", "quota", "scope", "seconds", "spent", "tokens", "window", "world",
+    )  # fmt: skip
+
+    def __init__(self, scope: str, quota: Quota, limit: int, world: World) -> None:
+        self.scope = scope
+        self.quota = quota
+        self.limit = limit
+        self.world = world
+        self.seconds = quota.seconds
+        self.tokens = quota is not Quota.REQUESTS_PER_MINUTE
+        self.window = -1
+        self.balance = self.owed = self.need = self.spent = self.ahead = 0
+        self.free = self.credit = limit
+        self.mean = float(max(1, min(_FIRST_ESTIMATE, limit // 20)))
+        self._sent = 0
+        self._since = 0
+        self._touched = float("-inf")
+
+    def roll(self, at: float) -> None:
+        """Turn to the window of ``at``, if that is another one."""
+        window = int(at // self.seconds)
+        if window == self.window:
+            return
+        follows = window == self.window + 1
+        self.balance = self.ahead if follows else 0
+        self.ahead = 0
+        # A debt that was not charged in its own window counts in this one.
+        self.owed = self.owed if follows else 0
+        self.spent = self.need = self._since = 0
+        self.window = window
+        self.learn(self.limit - self.balance)
+
+    def learn(self, free: int) -> None:
+        """What nobody holds of the current window."""
+        self.free = free
+        peers = self.world.peers
+        share = free if peers == 1 else free // (2 * peers)
+        self.credit = max(share, min(1, free))
+
+    def allows(self, cost: int) -> bool:
+        """Whether ``cost`` can be spent now."""
+        owed = self.owed + cost - self.balance
+        if owed <= self.credit:
+            return True
+        if self.owed == 0 and cost <= self.balance + self.free:
+            # Larger than a share, as tokens can be: one at a time.
+            return True
+        if self.world.away and self.world.open_when_away:
+            return self.spent + cost <= max(self.limit // self.world.peers, cost)
+        self.need = max(self.need, cost)
+        return False
+
+    def spend(self, cost: int, at: float) -> bool:
+        """True when the lease runs low."""
+        self._touched = at
+        self.spent += cost
+        if cost <= self.balance:
+            self.balance -= cost
+            return self.balance * 2 < self.spent - self._since
+        self.owed += cost - self.balance
+        self.balance = 0
+        return True
+
+    def correct(self, window: int, reserved: int, actual: int) -> None:
+        """A reservation of ``window`` turned out to be ``actual``."""
+        more = actual - reserved
+        if more < 0 and window != self.window:
+            return
+        self.spent += more
+        if more >= 0:
+            paid = min(self.balance, more)
+            self.balance -= paid
+            self.owed += more - paid
+        else:
+            repaid = min(max(0, self.owed - self._sent), -more)
+            self.owed -= repaid
+            self.balance += -more - repaid
+
+    def observe(self, actual: int) -> None:
+        """What an answered request took, for the next estimates."""
+        self.mean += (actual - self.mean) / 8
+
+    def estimate(self) -> int:
+        """Tokens that a request will probably take."""
+        return max(1, min(self.limit, round(self.mean)))
+
+    def remaining(self) -> int:
+        """Of the current window, as far as this process knows."""
+        return max(0, min(self.limit, self.balance + self.free - self.owed))
+
+    def resets_in(self, at: float) -> float:
+        """Seconds until the window ends."""
+        return (self.window + 1) * self.seconds - at
+
+    def retry_in(self, at: float) -> float:
+        """Seconds until a refused call has a chance."""
+        return self.resets_in(at) if self.free <= 0 or self.spent >= self.limit else 1.0
+
+    def wishes(self, at: float, elapsed: float) -> list[Wish]:
+        """What to tell PostgreSQL now; empty when there is nothing."""
+        self.roll(at)
+        rate = (self.spent - self._since) / max(elapsed, 0.05)
+        self._since = self.spent
+        target = self._target(rate)
+        idle = at - self._touched > IDLE
+        want = 0 if idle else max(0, target - self.balance)
+        spare = self.balance if idle else max(0, self.balance - 4 * target)
+        charge = self.owed - spare
+        found = []
+        holds = self.quota is Quota.TOKENS_PER_DAY and self.balance > 0
+        if charge or self.need or want > self.balance or holds:
+            self.balance -= spare
+            self._sent = self.owed
+            found.append(
+                Wish(
+                    scope=self.scope,
+                    quota=self.quota,
+                    window=self.window,
+                    limit=self.limit,
+                    charge=charge,
+                    held=self.balance,
+                    need=self.need,
+                    want=want,
+                )
+            )
+        if not idle and not self.ahead and rate and self.resets_in(at) < min(EARLY, self.seconds):
+            found.append(self._wish_ahead(target))
+        return found
+
+    def granted(self, grant: Grant) -> None:
+        """PostgreSQL's answer to a wish."""
+        if grant.window == self.window + 1:
+            self.ahead += grant.granted
+        elif grant.window == self.window:
+            self.owed -= self._sent
+            self._sent = self.need = 0
+            self.balance += grant.granted
+            self.learn(grant.free)
+            if self.balance and self.owed:
+                paid = min(self.balance, self.owed)
+                self.balance -= paid
+                self.owed -= paid
+
+    def lapsed(self) -> None:
+        """What is held by name was given to others: the lease was not renewed in time."""
+        if self.quota is Quota.TOKENS_PER_DAY:
+            self.balance = self.ahead = 0
+
+    def _target(self, rate: float) -> int:
+        target = max(int(rate * LOOKAHEAD), self.estimate() if self.tokens else 1)
+        if self.quota is Quota.TOKENS_PER_DAY:
+            target = min(target, max(1, self.limit // DAY_SHARE))
+        return target
+
+    def _wish_ahead(self, target: int) -> Wish:
+        return Wish(
+            scope=self.scope,
+            quota=self.quota,
+            window=self.window + 1,
+            limit=self.limit,
+            want=target,
+        )
+
+
+class Slots:
+    """The concurrency of one scope."""
+
+    __slots__ = ("_touched", "credit", "free", "held", "limit", "need", "open", "scope", "world")
+
+    quota = Quota.CONCURRENCY
+
+    def __init__(self, scope: str, limit: int, world: World) -> None:
+        self.scope = scope
+        self.limit = limit
+        self.world = world
+        self.open = self.held = self.need = 0
+        self.free = self.credit = limit
+        self._touched = float("-inf")
+
+    def learn(self, free: int) -> None:
+        """What nobody holds."""
+        self.free = free
+        peers = self.world.peers
+        share = free if peers == 1 else free // (2 * peers)
+        self.credit = max(share, min(1, free))
+
+    def allows(self) -> bool:
+        """Whether one more may begin."""
+        if self.open < self.held + self.credit:
+            return True
+        if self.world.away and self.world.open_when_away:
+            return self.open < max(1, self.limit // self.world.peers)
+        self.need = 1
+        return False
+
+    def enter(self, at: float) -> bool:
+        """True when more slots are wanted."""
+        self._touched = at
+        self.open += 1
+        return self.open >= self.held
+
+    def leave(self) -> None:
+        """One has ended."""
+        self.open -= 1
+
+    def wishes(self, at: float) -> list[Wish]:
+        """While anything is open or held, every time: it renews the lease."""
+        idle = at - self._touched > IDLE
+        if idle and not self.open and not self.held and not self.need:
+            return []
+        spare = 0 if idle else max(1, self.open // 4)
+        return [
+            Wish(
+                scope=self.scope,
+                quota=self.quota,
+                window=0,
+                limit=self.limit,
+                held=self.open,
+                need=self.need,
+                want=self.open + spare,
+            )
+        ]
+
+    def granted(self, grant: Grant) -> None:
+        """PostgreSQL's answer."""
+        self.held = grant.granted
+        self.need = 0
+        self.learn(grant.free)
+
+    def lapsed(self) -> None:
+        """The lease was not renewed in time."""
+        self.held = 0
