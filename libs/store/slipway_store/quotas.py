@@ -151,14 +151,13 @@ async def look(pool: Pool, *, seconds: float) -> Sight:
     )
 
 
-async def give_back(pool: Pool, gateway: str) -> None:
-    """At exit: the leases that are held by name are free at once."""
-    await pool.execute("SELECT release_quotas($1)", gateway)
-
-
 async def forget_windows(pool: Pool) -> None:
-    """Drop rows of windows that are over; any process, now and then."""
+    """Drop what is left of windows that are over; any process, now and then."""
     await pool.execute(
         """DELETE FROM quota_windows WHERE window_no > 0 AND touched < clock_timestamp()
             - CASE quota WHEN 'tokens_per_day' THEN interval '3 days' ELSE interval '10 min' END"""
+    )
+    await pool.execute(
+        """DELETE FROM quota_leases WHERE quota = 'tokens_per_day'
+            AND expires_at < clock_timestamp() - interval '3 days'"""
     )

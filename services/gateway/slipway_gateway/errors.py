@@ -7,7 +7,9 @@
     ├── SchemaViolation     422     well-formed, wrong fields (OpenAI's 400 under /v1)
     ├── Unauthenticated     401
     ├── Forbidden           403     a key that may not use this Model
+    │   └── EndpointForbidden       or not this endpoint
     ├── UnknownModel        404
+    ├── UnknownQuestion     404     or another tenant's
     ├── NotServed           404     no such route, or not with this method (405)
     ├── TooLarge            413
     ├── UnsupportedMedia    415
@@ -16,6 +18,7 @@
     ├── NoCapacity          503     nothing serves, or nothing is known yet; Retry-After
     └── BackendError                an attempt at a backend failed
         ├── BackendUnreachable 503  it never took the request: may be tried elsewhere
+        │   └── CircuitOpen         it was not even asked, because it has failed again and again
         ├── BackendBroken      502  it broke off, or answered what is no answer
         └── BackendTimeout     504
 
@@ -74,12 +77,26 @@ class Forbidden(GatewayError):
     code = "model_not_allowed"
 
 
+class EndpointForbidden(Forbidden):
+    """The key does not reach this endpoint."""
+
+    code = "endpoint_not_allowed"
+
+
 class UnknownModel(GatewayError):
     """No route has this public name."""
 
     status = 404
     kind = "invalid_request_error"
     code = "model_not_found"
+
+
+class UnknownQuestion(GatewayError):
+    """Nobody of this tenant asked a question with this id."""
+
+    status = 404
+    kind = "invalid_request_error"
+    code = "question_not_found"
 
 
 class NotServed(GatewayError):
@@ -161,6 +178,10 @@ class BackendUnreachable(BackendError):
     status = 503
     code = "upstream_unavailable"
     retry_after = 1
+
+
+class CircuitOpen(BackendUnreachable):
+    """The backend was not asked: its circuit is open."""
 
 
 class BackendBroken(BackendError):

@@ -9,14 +9,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from slipway_store.keys import id_of
 
 PREFIX = "SLIPWAY_GATEWAY_"
+# Asymmetric only: a published key must never verify as a shared secret.
+TOKEN_ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA"),
+)
 Seconds = Annotated[float, Field(gt=0)]
 
 
@@ -49,6 +54,37 @@ class Settings(BaseSettings):
         default=3600, description="known keys are accepted this long without PostgreSQL"
     )
 
+    first_admin_key: SecretStr | None = Field(
+        default=None, description="as first_key, for /admin only: who makes the other keys"
+    )
+    key_pepper: SecretStr | None = Field(
+        default=None,
+        description="a server secret, the same in every process: new keys are stored as HMAC under "
+        "it, and are worthless without it; older keys stay as they are",
+    )
+    limits_without_database: Literal["open", "closed"] = Field(
+        default="open",
+        description="when leased quota is used up and PostgreSQL is away: go on with this "
+        "process's share of each limit, or refuse with 503",
+    )
+    jwt_jwks_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s@]+$",
+        description="accept tokens signed with the keys that are published here",
+    )
+    jwt_issuer: str | None = Field(default=None, description="the tokens' iss")
+    jwt_audience: str | None = Field(default=None, description="one of the tokens' aud")
+    jwt_algorithms: str = Field(
+        default="RS256,ES256", description="accepted signatures, with commas; never HS or none"
+    )
+    jwt_leeway: float = Field(default=30, ge=0, le=300, description="clock skew")
+    jwt_refresh: Seconds = Field(default=300, description="between two fetches of the keys")
+    jwt_tenant_claim: str = Field(default="tenant", min_length=1)
+    jwt_scope_claim: str | None = Field(
+        default=None,
+        description="a claim with model:NAME and endpoint:NAME entries; empty: not looked at",
+    )
+
     body_limit: int = Field(default=8 * 1024 * 1024, ge=1024)
     header_limit: int = Field(default=32 * 1024, ge=1024, description="all header bytes together")
     header_count_limit: int = Field(default=100, ge=10)
@@ -66,6 +102,12 @@ class Settings(BaseSettings):
     answer_limit: int = Field(
         default=64 * 1024 * 1024, ge=1024, description="a whole answer that is not a stream"
     )
+
+    concurrency_start: int = Field(
+        default=1024, ge=1, description="requests at one backend at once, until it shows its own"
+    )
+    queue_limit: int = Field(default=1024, ge=0, description="requests that wait for one backend")
+    queue_timeout: Seconds = Field(default=5, description="a request waits at most this long")
 
     shadow_concurrency: int = Field(default=8, ge=0, description="copies beyond this are dropped")
     batch_limit: int = Field(default=64, ge=1, description="texts in one /forward_batch")
@@ -89,6 +131,25 @@ class Settings(BaseSettings):
         if key is not None and id_of(key.get_secret_value()) is None:
             raise ValueError("must be of the form slw_<12 hex digits>_<20 to 100 characters>")
         return key
+
+    @field_validator("first_admin_key")
+    @classmethod
+    def _is_an_admin_key(cls, key: SecretStr | None) -> SecretStr | None:
+        return cls._is_a_key(key)
+
+    @field_validator("jwt_algorithms")
+    @classmethod
+    def _is_asymmetric(cls, value: str) -> str:
+        wrong = [name for name in value.split(",") if name.strip() not in TOKEN_ALGORITHMS]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)}: use some of {', '.join(TOKEN_ALGORITHMS)}")
+        return ",".join(name.strip() for name in value.split(","))
+
+    @model_validator(mode="after")
+    def _tokens_are_bound(self) -> Settings:
+        if self.jwt_jwks_url and not (self.jwt_issuer and self.jwt_audience):
+            raise ValueError("jwt_jwks_url needs jwt_issuer and jwt_audience beside it")
+        return self
 
     @property
     def slot_dir(self) -> Path:

@@ -1,2 +1,6 @@
--- Tenants, keys with scopes, quotas and usage.
-SELECT 1;
+-- Tenants, keys with scopes, quotas and usage. Keys stay; their scopes, limits and grace go.
+DROP TABLE gpu_daily, version_gpus, usage_daily, usage_deltas, quota_leases, quota_windows,
+    audit_log, key_settings, tenants;
+DROP FUNCTION settle_quotas(
+    text, double precision, text[], text[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[]);
+DROP FUNCTION quota_share(bigint, bigint);

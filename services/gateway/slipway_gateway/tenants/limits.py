@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from slipway_gateway.errors import NoCapacity, RateLimited
-from slipway_gateway.tenants.keys import Caller
+from slipway_gateway.tenants.caller import Caller
 from slipway_gateway.tenants.meters import Meter, Slots, World
 from slipway_store.quotas import Grant, LimitRules, Quota, Sight, Wish
 
@@ -140,6 +140,7 @@ class Limits:
         """The rules by key id and by tenant name; scopes that go on keep their counts."""
         self._keys = self._scoped("key", keys, self._keys)
         self._tenants = self._scoped("tenant", tenants, self._tenants)
+        self.wake()
 
     def enter(self, caller: Caller, model: str, now: float, *, tokens: int | None = None) -> Lease:
         """Begin a request, or raise RateLimited. ``tokens``: a better estimate than the mean."""
@@ -216,6 +217,16 @@ class Limits:
                 found += meter.wishes(at, elapsed)
             if scope.slots is not None:
                 found += scope.slots.wishes(at)
+        return found
+
+    def returns(self, now: float) -> list[Wish]:
+        """At exit: everything that is leased and not spent goes back."""
+        at = now + self._offset
+        found: list[Wish] = []
+        for scope in self._all():
+            found += [meter.release(at) for meter in scope.meters.values() if meter.window >= 0]
+            if scope.slots is not None:
+                found.append(scope.slots.release())
         return found
 
     def granted(self, grants: Iterable[Grant]) -> None:

@@ -187,6 +187,18 @@ class Meter:
                 self.balance -= paid
                 self.owed -= paid
 
+    def release(self, at: float) -> Wish:
+        """Give everything back."""
+        self.roll(at)
+        charge, self.balance, self.owed = self.owed - self.balance, 0, 0
+        return Wish(
+            scope=self.scope,
+            quota=self.quota,
+            window=self.window,
+            limit=self.limit,
+            charge=charge,
+        )
+
     def lapsed(self) -> None:
         """What is held by name was given to others: the lease was not renewed in time."""
         if self.quota is Quota.TOKENS_PER_DAY:
@@ -272,6 +284,16 @@ class Slots:
         self.held = grant.granted
         self.need = 0
         self.learn(grant.free)
+
+    def release(self) -> Wish:
+        """Keep what is open and nothing else."""
+        return Wish(
+            scope=self.scope,
+            quota=self.quota,
+            window=0,
+            limit=self.limit,
+            held=self.open,
+        )
 
     def lapsed(self) -> None:
         """The lease was not renewed in time."""
