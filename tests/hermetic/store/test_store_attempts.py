@@ -6,13 +6,16 @@ import asyncio
 import math
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
 from attempt_rows import attempt, overdue
 
 from slipway_contracts.attempt import Attempt
+from slipway_store import tuples
 from slipway_store.attempts import (
+    copy,
     ensure_partitions,
     forget_segment,
     record_feedback,
@@ -59,6 +62,61 @@ async def test_a_batch_is_stored_once_with_its_offset(pool: Pool) -> None:
     assert await rows(pool) == 10
     assert await pool.fetchval("SELECT count(*) FROM overdue_events") == 3
     assert await shipped_offset(pool, "g", "s") == 100
+
+
+async def copied(pool: Pool, batch: list[Attempt], start: int, end: int, **more: Any) -> int:
+    data = [tuples.encode(row) for row in batch]
+    return await copy(
+        pool,
+        gateway="g",
+        segment="s",
+        start=start,
+        end=end,
+        attempts=data,
+        columns=tuples.COLUMNS,
+        **more,
+    )
+
+
+async def test_a_tuple_comes_back_as_the_row_was(pool: Pool) -> None:
+    sent = [
+        attempt(1, input_text="Привет 🚀", output_text="", tenant="t", key_id="k", message="m"),
+        attempt(2, prompt_tokens=3, completion_tokens=0, finish_reason="stop", empty=None),
+        attempt(3, schema_invalid=True, overdue=True, client_gone=True, shadow=True, error=True),
+        attempt(4, routes_revision=2**40, stream=False, ttft_ms=None, token_ms=None, refused=True),
+        attempt(5, input_text="x" * 3_000_000, truncated=True),
+    ]
+    late = [overdue(1), overdue(2)]
+    assert await copied(pool, sent, 0, 5, overdue=[*late, late[0]]) == 5
+    found = await pool.fetch('SELECT * FROM request_logs ORDER BY "timestamp"')
+    assert [Attempt(**dict(row)) for row in found] == sent
+    assert await pool.fetchval("SELECT count(*) FROM overdue_events") == 2
+    assert [tuples.decode(tuples.COLUMNS, tuples.encode(row)) for row in sent] == sent
+    bare = [tuples.without_texts(tuples.encode(row)) for row in sent]
+    textless = [replace(row, input_text=None, output_text=None) for row in sent]
+    assert [tuples.decode(tuples.COLUMNS, data) for data in bare] == textless
+
+
+async def test_copied_rows_go_only_where_the_segment_is(pool: Pool) -> None:
+    batch = [attempt(n) for n in range(4)]
+    assert await copied(pool, batch, 7, 11) == 0  # nothing is known of this segment
+    assert await copied(pool, batch[:2], 0, 2) == 2
+    assert await copied(pool, batch, 0, 4) == 2  # an answer was lost: go on at 2
+    assert await copied(pool, batch[2:], 2, 4) == 4
+    assert await copied(pool, batch[2:], 2, 4) == 4
+    assert await rows(pool) == 4
+
+
+async def test_the_same_tuples_copied_at_once_are_stored_once(pool: Pool) -> None:
+    batch = [attempt(n) for n in range(50)]
+    done = await asyncio.gather(*(copied(pool, batch, 0, 50) for _ in range(4)))
+    assert done == [50] * 4
+    assert await rows(pool) == 50
+
+
+async def test_no_tuple_of_a_hostile_row_is_refused(pool: Pool) -> None:
+    assert await copied(pool, hostile_rows(), 0, 5) == 5
+    await assert_cleaned(pool)
 
 
 async def test_an_older_offset_is_ignored_whatever_it_brings(pool: Pool) -> None:
@@ -119,22 +177,17 @@ async def test_rows_and_offset_fail_together(pool: Pool) -> None:
     assert await shipped_offset(pool, "g", "s") == 0
 
 
-async def test_nothing_that_a_client_or_an_engine_says_blocks_a_segment(pool: Pool) -> None:
-    hostile = [
+def hostile_rows() -> list[Attempt]:
+    return [
         attempt(1, input_text="a\0b", output_text="\ud800 \udfff", message="\0" * 10),
         attempt(2, prompt_tokens=2**63, completion_tokens=-(2**70), status=10**12),
         attempt(3, ttft_ms=math.nan, token_ms=math.inf, processing_time_ms=-math.inf),
-        attempt(4, request_id="x\0y", unit_hash="\ud83d", finish_reason="é\0"),
+        attempt(4, request_id="x\0y", unit_hash="\ud83d", finish_reason="é\0", tenant="\0"),
         attempt(5, input_text="x" * 3_000_000),
     ]
-    assert await ship(
-        pool,
-        gateway="g",
-        segment="s",
-        offset=10,
-        attempts=hostile,
-        overdue=[overdue(1, request_id="x\0y")],
-    )
+
+
+async def assert_cleaned(pool: Pool) -> None:
     stored = await pool.fetch("SELECT * FROM request_logs ORDER BY timestamp")
     assert stored[0]["input_text"] == "a\ufffdb"
     assert stored[0]["output_text"] == "? ?"
@@ -142,7 +195,20 @@ async def test_nothing_that_a_client_or_an_engine_says_blocks_a_segment(pool: Po
     assert stored[2]["ttft_ms"] is None
     assert stored[2]["token_ms"] is None
     assert stored[2]["processing_time_ms"] == 0.0
+    assert (stored[3]["request_id"], stored[3]["tenant"]) == ("x\ufffdy", "\ufffd")
     assert len(stored[4]["input_text"]) == 3_000_000
+
+
+async def test_nothing_that_a_client_or_an_engine_says_blocks_a_segment(pool: Pool) -> None:
+    assert await ship(
+        pool,
+        gateway="g",
+        segment="s",
+        offset=10,
+        attempts=hostile_rows(),
+        overdue=[overdue(1, request_id="x\0y")],
+    )
+    await assert_cleaned(pool)
 
 
 @pytest.mark.parametrize("value", [None, True, False, 0, 1.5, "plain", "é", datetime(2030, 1, 1)])

@@ -10,8 +10,10 @@ import pytest
 from slipway_contracts.attempt import Attempt, Overdue
 from slipway_gateway.attempts import shipper as module
 from slipway_gateway.attempts.clock import RowClock
-from slipway_gateway.attempts.segment import Segments, encode
+from slipway_gateway.attempts.frames import encode, header
+from slipway_gateway.attempts.segment import Segments
 from slipway_gateway.attempts.shipper import Shipper
+from slipway_store.tuples import decode
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -25,22 +27,42 @@ class Store:
         self.offsets: dict[str, int] = {}
         self.calls = 0
         self.away = False
+        self.lose_answer = False
         self.poison: set[str] = set()
         self.before_ship = lambda: None
 
-    async def ship(self, pool, *, gateway, segment, offset, attempts, overdue):
+    async def copy(self, pool, *, gateway, segment, start, end, attempts, columns, overdue):
         self.calls += 1
         self.before_ship()
         if self.away:
             raise ConnectionError("away")
+        rows = [decode(columns, data).request_id for data in attempts]
+        if self.poison & set(rows):
+            raise asyncpg.DataError("refused")
+        if self.offsets.get(segment, 0) != start:
+            return self.offsets.get(segment, 0)
+        self.offsets[segment] = end
+        self.rows += rows
+        self.overdue += [row.request_id for row in overdue]
+        if self.lose_answer:
+            self.lose_answer = False
+            raise ConnectionError("lost")
+        return end
+
+    async def ship(self, pool, *, gateway, segment, offset, attempts, overdue):
         if self.poison & {row.request_id for row in attempts}:
             raise asyncpg.DataError("refused")
-        if offset <= self.offsets.get(segment, 0):
-            return False
-        self.offsets[segment] = offset
-        self.rows += [row.request_id for row in attempts]
-        self.overdue += [row.request_id for row in overdue]
-        return True
+        if offset > self.offsets.get(segment, 0):
+            self.offsets[segment] = offset
+            for row in [*attempts, *overdue]:
+                await self.insert(pool, row)
+
+    async def insert(self, pool, row):
+        if row.request_id in self.poison:
+            raise asyncpg.DataError("refused")
+        kept = self.rows if isinstance(row, Attempt) else self.overdue
+        if row.request_id not in kept:
+            kept.append(row.request_id)
 
     async def shipped_offset(self, pool, gateway, segment):
         return self.offsets.get(segment, 0)
@@ -97,7 +119,9 @@ async def test_everything_in_order_in_batches_over_rotations(store, segments):
 
 async def test_rows_that_come_while_shipping_and_rotate_are_not_lost(store, tmp_path):
     # Room for four: the last batch of three leaves room for one more before the next segment.
-    segments = Segments(tmp_path / "slot", int(4.5 * len(encode(attempt("r00")))))
+    segments = Segments(
+        tmp_path / "slot", len(header()) + int(4.5 * len(encode(attempt("r00"), 1)))
+    )
     shipper, more = a_shipper(segments), iter(range(3, 40))
     for name in names(3):
         segments.append(attempt(name))
@@ -169,3 +193,29 @@ async def test_the_next_process_ships_what_was_left_and_nothing_twice(store, tmp
     assert shipper.shipped == 1
     assert second.waiting() == [second.name]
     second.close()
+
+
+async def test_rows_whose_answer_was_lost_go_once(store, segments):
+    shipper = a_shipper(segments)
+    for name in names(3):
+        segments.append(attempt(name))
+    store.lose_answer = True
+    with pytest.raises(ConnectionError):
+        await shipper.ship_all(None)
+    # The next batch holds these three and one more, or begins after them.
+    shipper._batch_rows = 10
+    segments.append(attempt("r3"))
+    await shipper.ship_all(None)
+    assert store.rows == names(4)
+    assert shipper.shipped == 4
+
+
+async def test_a_database_of_yesterday_gets_again_what_it_has_lost(store, segments):
+    shipper = a_shipper(segments)
+    for name in names(4):
+        segments.append(attempt(name))
+    await shipper.ship_all(None)
+    store.rows, store.offsets = [], {}
+    segments.append(attempt("r4"))
+    await shipper.ship_all(None)
+    assert store.rows == names(5)

@@ -31,9 +31,9 @@ class AttemptLog:
         """Write one row. Never raises: an answer must not fail because its row does."""
         try:
             self._segments.append(row)
-        except OSError as error:
+        except Exception as error:
             self.lost += 1
-            logger.error("row of request %s is lost: %s", row.request_id, error)
+            logger.error("row of request %s is lost: %r", row.request_id, error)
         else:
             self.appended += 1
         if isinstance(row, Attempt):

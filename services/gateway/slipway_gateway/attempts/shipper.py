@@ -13,12 +13,15 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from asyncpg import DataError, IntegrityConstraintViolationError
+from asyncpg import DataError, IntegrityConstraintViolationError, UndefinedColumnError
 
 from slipway_contracts.attempt import Attempt, Overdue
+from slipway_gateway.attempts import lines
 from slipway_gateway.attempts.clock import RowClock
-from slipway_gateway.attempts.segment import Entry, Segments
+from slipway_gateway.attempts.reading import Batch
+from slipway_gateway.attempts.segment import Segments
 from slipway_store import attempts as store
+from slipway_store import tuples
 from slipway_store.connect import Pool
 
 logger = logging.getLogger(__name__)
@@ -31,7 +34,7 @@ POISON = (DataError, IntegrityConstraintViolationError)
 
 
 class Shipper:
-    """One per process. ``run`` until cancelled; ``flush`` at exit."""
+    """One per process. ``run`` until cancelled; ``ship_all`` once more at exit."""
 
     def __init__(
         self,
@@ -73,55 +76,109 @@ class Shipper:
     async def ship_all(self, pool: Pool) -> None:
         """Everything that is in the segments now; then the watermark rises to its beginning."""
         async with self._busy:
-            reached, end, current = self._clock.now(), self._segments.end, self._segments.name
+            reached = self._clock.now()
+            current, count = self._segments.name, self._segments.count
             for name in self._segments.waiting():
-                until = end if name == current else self._segments.size(name)
-                await self._ship_segment(pool, name, until)
-                # Not by the name that is current by now: rows came to this one since ``end``.
-                if name != current:
-                    self._segments.drop(name)
-                    self._offsets.pop(name, None)
-                    await store.forget_segment(pool, self._gateway, name)
                 if name == current:
+                    await self._ship_segment(pool, name, count)
+                    # Not the name that is current by now: rows came to this one since ``count``.
                     break
+                if name.endswith(lines.SUFFIX):
+                    await self._ship_lines(pool, name)
+                else:
+                    await self._ship_segment(pool, name, None)
+                self._segments.drop(name)
+                self._offsets.pop(name, None)
+                await store.forget_segment(pool, self._gateway, name)
             self.watermark = reached
 
-    async def _ship_segment(self, pool: Pool, name: str, until: int) -> None:
+    def shipped_of(self, name: str) -> int:
+        """Up to where a segment is known to be in PostgreSQL."""
+        return self._offsets.get(name, 0)
+
+    async def _ship_segment(self, pool: Pool, name: str, until: int | None) -> None:
+        """Up to the ordinal ``until``; None: to the end of a segment that has ended."""
         offset = await self._offset(pool, name)
-        while offset < until:
-            entries, after = self._segments.read(name, offset, self._batch_rows)
-            if after == offset:
-                # Only a torn tail is left: it was never acknowledged.
+        while until is None or offset < until:
+            if until is None:
+                batch = await asyncio.to_thread(self._segments.read, name, offset, self._batch_rows)
+            else:
+                batch = self._segments.read(name, offset, self._batch_rows)
+            if not len(batch):
                 break
-            await self._ship(pool, name, after, entries)
-            offset = self._offsets[name] = after
+            offset = self._offsets[name] = await self._ship(pool, name, batch)
+
+    async def _ship_lines(self, pool: Pool, name: str) -> None:
+        offset = await self._offset(pool, name)
+        while True:
+            found = self._segments.read_lines(name, offset, self._batch_rows)
+            if found.end == offset:
+                return
+            await self._ship_rows(pool, name, found.end, [*found.attempts, *found.overdue])
+            offset = self._offsets[name] = found.end
 
     async def _offset(self, pool: Pool, name: str) -> int:
         """Where to go on: known here, else asked once (a segment that another process left)."""
         if name not in self._offsets:
             known = 0
-            if name != self._segments.name:
+            if name in self._left:
                 async with asyncio.timeout(TIMEOUT):
                     known = await store.shipped_offset(pool, self._gateway, name)
             self._offsets[name] = known
         return self._offsets[name]
 
-    async def _ship(self, pool: Pool, name: str, offset: int, entries: Sequence[Entry]) -> None:
+    async def _ship(self, pool: Pool, name: str, batch: Batch) -> int:
+        """Returns where PostgreSQL says that the segment is: the batch's end, as a rule."""
         try:
-            await self._send(pool, name, offset, entries)
-        except POISON:
-            # One row that PostgreSQL cannot hold must not stop the others for ever.
-            for entry in entries:
-                try:
-                    await self._send(pool, name, entry.end, [entry])
-                except POISON as error:
-                    logger.error("row of %s refused: %r", entry.row.request_id, error)
-                    self._segments.reject(entry.row)
-                    await self._send(pool, name, entry.end, [])
-            await self._send(pool, name, offset, [])
+            async with asyncio.timeout(TIMEOUT):
+                stored = await store.copy(
+                    pool,
+                    gateway=self._gateway,
+                    segment=name,
+                    start=batch.start,
+                    end=batch.end,
+                    attempts=batch.tuples,
+                    columns=batch.columns,
+                    overdue=batch.overdue,
+                )
+        except (*POISON, UndefinedColumnError) as error:
+            if isinstance(error, UndefinedColumnError) and batch.columns == tuples.COLUMNS:
+                # Our own columns: the schema is not migrated yet, the rows wait for it.
+                raise
+            rows = [tuples.decode(batch.columns, data) for data in batch.tuples]
+            await self._ship_rows(pool, name, batch.end, [*rows, *batch.overdue])
+            return batch.end
+        if stored == batch.end:
+            self._count(name, len(batch))
+        elif stored > batch.start:
+            # The answer to an earlier batch was lost; it held the rows up to there.
+            self._count(name, stored - batch.start)
+        return stored
 
-    async def _send(self, pool: Pool, name: str, offset: int, entries: Sequence[Entry]) -> None:
-        rows = [entry.row for entry in entries]
+    async def _ship_rows(
+        self, pool: Pool, name: str, offset: int, rows: Sequence[Attempt | Overdue]
+    ) -> None:
+        """The slow way, which finds a row that PostgreSQL cannot hold and sets it aside.
+
+        It must not stop the others for ever. Rows go without the offset then: a repeat leaves what
+        is there as it is.
+        """
+        try:
+            await self._send(pool, name, offset, rows)
+        except POISON:
+            for row in rows:
+                try:
+                    async with asyncio.timeout(TIMEOUT):
+                        await store.insert(pool, row)
+                except POISON as error:
+                    logger.error("row of %s refused: %r", row.request_id, error)
+                    self._segments.reject(row)
+            await self._send(pool, name, offset, ())
+        self._count(name, len(rows))
+
+    async def _send(
+        self, pool: Pool, name: str, offset: int, rows: Sequence[Attempt | Overdue]
+    ) -> None:
         async with asyncio.timeout(TIMEOUT):
             await store.ship(
                 pool,
@@ -131,5 +188,7 @@ class Shipper:
                 attempts=[row for row in rows if isinstance(row, Attempt)],
                 overdue=[row for row in rows if isinstance(row, Overdue)],
             )
+
+    def _count(self, name: str, rows: int) -> None:
         if name not in self._left:
-            self.shipped += len(rows)
+            self.shipped += rows

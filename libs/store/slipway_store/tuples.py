@@ -1,0 +1,184 @@
+"""Log rows as PostgreSQL's binary COPY tuples: made once, when a row is appended, then only copied.
+
+Encoding here instead of at shipping saves parsing JSON twice, in the gateway and in PostgreSQL
+(docs/adr/0017). A tuple is a field count and, for each column of ``COLUMNS``, a length and bytes.
+The texts come first, so that dropping them later needs no look at the rest. A value that PostgreSQL
+would refuse is cleaned here, because a refused row would block its segment. Knows no connection.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, fields, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import product
+from struct import Struct, error
+from typing import Any
+
+from slipway_contracts.attempt import Attempt
+from slipway_store.clean import clean
+
+# The order of the fields of a tuple. Segments name it in their first frame.
+COLUMNS: tuple[str, ...] = (
+    *("input_text", "output_text"),
+    *("timestamp", "started_at", "routes_revision", "attempt", "status", "stream", "shadow"),
+    *("error", "refused", "overdue", "client_gone", "processing_time_ms"),
+    *("empty", "truncated", "schema_invalid"),
+    *("ttft_ms", "token_ms", "prompt_tokens", "completion_tokens"),
+    *("gateway", "route", "model_name", "version", "tenant", "key_id"),
+    *("request_id", "unit_hash", "finish_reason", "message"),
+)
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = b"\xff\xff"
+NULL = b"\xff\xff\xff\xff"
+
+_COUNT = Struct("!h")
+_LENGTH = Struct("!i")
+_FIXED = Struct("!" + "iq" * 3 + "ii" * 2 + "i?" * 6 + "id")
+_BIGINT, _INT, _FLOAT, _BOOL = Struct("!q"), Struct("!i"), Struct("!d"), Struct("!?")
+_INT_FIELD, _FLOAT_FIELD = Struct("!ii"), Struct("!id")
+_PREFIX = _COUNT.pack(len(COLUMNS))
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_BIGINT_MAX = 2**63 - 1
+_FLAG = {None: NULL, False: b"\0\0\0\1\0", True: b"\0\0\0\1\1"}
+_FLAGS = {three: b"".join(_FLAG[flag] for flag in three) for three in product(_FLAG, repeat=3)}
+
+
+class Unreadable(ValueError):
+    """Bytes that are no tuple, or none of ours."""
+
+
+def encode(row: Attempt) -> bytes:
+    """A row as one tuple of ``COLUMNS``; values that PostgreSQL cannot hold are cleaned."""
+    try:
+        return _encode(row)
+    except (error, ValueError, OverflowError):
+        return _encode(_cleaned(row))
+
+
+def decode(columns: Sequence[str], data: bytes) -> Attempt:
+    """A tuple back as a row; columns that this program does not know are left out.
+
+    Raises Unreadable.
+    """
+    values = {
+        name: _DECODERS[name](field)
+        for name, field in zip(columns, _fields(data, len(columns)), strict=True)
+        if field is not None and name in _DECODERS
+    }
+    for field in fields(Attempt):
+        if field.name not in values:
+            if field.default is MISSING:
+                raise Unreadable(f"a tuple without {field.name}")
+            # NULL is written for None only.
+            values[field.name] = None if field.name in columns else field.default
+    return Attempt(**values)
+
+
+def without_texts(data: bytes) -> bytes:
+    """The tuple with NULL in place of its first two fields, which are the texts."""
+    position = _COUNT.size
+    for _ in range(2):
+        (length,) = _LENGTH.unpack_from(data, position)
+        position += _LENGTH.size + max(0, length)
+    return data[: _COUNT.size] + NULL + NULL + data[position:]
+
+
+def _encode(row: Attempt) -> bytes:
+    ttft, token, prompt, completion = (
+        *(row.ttft_ms, row.token_ms, row.prompt_tokens, row.completion_tokens),
+    )
+    if not math.isfinite(row.processing_time_ms + (ttft or 0.0) + (token or 0.0)):
+        raise ValueError("not a finite number")
+    return b"".join(
+        (
+            _PREFIX,
+            _text(row.input_text),
+            _text(row.output_text),
+            _FIXED.pack(
+                *(8, (row.timestamp - _EPOCH) // _MICROSECOND),
+                *(8, (row.started_at - _EPOCH) // _MICROSECOND),
+                *(8, row.routes_revision, 4, row.attempt, 4, row.status),
+                *(1, row.stream, 1, row.shadow, 1, row.error, 1, row.refused),
+                *(1, row.overdue, 1, row.client_gone, 8, row.processing_time_ms),
+            ),
+            _FLAGS[row.empty, row.truncated, row.schema_invalid],
+            NULL if ttft is None else _FLOAT_FIELD.pack(8, ttft),
+            NULL if token is None else _FLOAT_FIELD.pack(8, token),
+            NULL if prompt is None else _INT_FIELD.pack(4, prompt),
+            NULL if completion is None else _INT_FIELD.pack(4, completion),
+            _shared(row.gateway, row.route, row.model_name, row.version, row.tenant, row.key_id),
+            _text(row.request_id),
+            _text(row.unit_hash),
+            _text(row.finish_reason),
+            _text(row.message),
+        )
+    )
+
+
+def _text(value: str | None) -> bytes:
+    if value is None:
+        return NULL
+    data = value.encode()
+    if b"\0" in data:
+        raise ValueError("a NUL character")
+    return _LENGTH.pack(len(data)) + data
+
+
+@lru_cache(maxsize=4096)
+def _shared(*values: str) -> bytes:
+    """The texts that many rows have in common."""
+    return b"".join(map(_text, values))
+
+
+def _cleaned(row: Attempt) -> Attempt:
+    values = {field.name: clean(getattr(row, field.name)) for field in fields(row)}
+    if values["processing_time_ms"] is None:
+        values["processing_time_ms"] = 0.0
+    values["routes_revision"] = max(-_BIGINT_MAX, min(_BIGINT_MAX, row.routes_revision))
+    return replace(row, **values)
+
+
+def _fields(data: bytes, count: int) -> list[bytes | None]:
+    """The fields of a tuple, None for NULL."""
+    if len(data) < _COUNT.size or _COUNT.unpack_from(data)[0] != count:
+        raise Unreadable(f"not a tuple of {count} fields")
+    found: list[bytes | None] = []
+    position = _COUNT.size
+    for _ in range(count):
+        if position + _LENGTH.size > len(data):
+            raise Unreadable("a tuple that is cut")
+        (length,) = _LENGTH.unpack_from(data, position)
+        position += _LENGTH.size
+        found.append(None if length < 0 else data[position : position + length])
+        position += max(0, length)
+    if position != len(data):
+        raise Unreadable("a tuple with more or less behind its last field")
+    return found
+
+
+def _decoder(kind: Struct) -> Callable[[bytes], Any]:
+    return lambda data: kind.unpack(data)[0]
+
+
+def _time(data: bytes) -> datetime:
+    return _EPOCH + timedelta(microseconds=_BIGINT.unpack(data)[0])
+
+
+_DECODERS: dict[str, Callable[[bytes], Any]] = {
+    **dict.fromkeys(COLUMNS, bytes.decode),
+    **dict.fromkeys(("timestamp", "started_at"), _time),
+    "routes_revision": _decoder(_BIGINT),
+    **dict.fromkeys(("attempt", "status", "prompt_tokens", "completion_tokens"), _decoder(_INT)),
+    **dict.fromkeys(("processing_time_ms", "ttft_ms", "token_ms"), _decoder(_FLOAT)),
+    **dict.fromkeys(
+        (
+            *("stream", "shadow", "error", "refused", "overdue", "client_gone"),
+            *("empty", "truncated", "schema_invalid"),
+        ),
+        _decoder(_BOOL),
+    ),
+}
