@@ -18,7 +18,7 @@ class MetricName:
     kind: Literal["counter", "gauge", "histogram"]
     labels: tuple[str, ...]
     help: str
-    owner: Literal["gateway", "operator"]
+    owner: Literal["gateway", "operator", "worker"]
 
 
 HTTP_REQUESTS = MetricName(
@@ -142,6 +142,42 @@ LEADER = MetricName(
     owner="operator",
 )
 
+JOBS = MetricName(
+    name="slipway_jobs",
+    kind="gauge",
+    labels=("kind", "state"),
+    help="Jobs in the queue (waiting, delayed, running) and dead ones; every worker tells all.",
+    owner="worker",
+)
+JOBS_OLDEST = MetricName(
+    name="slipway_jobs_oldest_seconds",
+    kind="gauge",
+    labels=("kind",),
+    help="Age of the oldest job that may run and does not.",
+    owner="worker",
+)
+JOB_RUNS = MetricName(
+    name="slipway_worker_runs_total",
+    kind="counter",
+    labels=("kind", "outcome"),
+    help="Runs of jobs in this worker, by outcome (done, later, failed, dead).",
+    owner="worker",
+)
+JOB_SECONDS = MetricName(
+    name="slipway_worker_run_seconds",
+    kind="histogram",
+    labels=("kind",),
+    help="Seconds that a run took in this worker.",
+    owner="worker",
+)
+WORKER_CONNECTED = MetricName(
+    name="slipway_worker_connected",
+    kind="gauge",
+    labels=(),
+    help="1 while PostgreSQL answers this worker.",
+    owner="worker",
+)
+
 CATALOGUE: tuple[MetricName, ...] = (
     HTTP_REQUESTS,
     INFERENCE_REQUESTS,
@@ -160,4 +196,9 @@ CATALOGUE: tuple[MetricName, ...] = (
     ROLLOUT_OUTCOMES,
     WATCH_RESTARTS,
     LEADER,
+    JOBS,
+    JOBS_OLDEST,
+    JOB_RUNS,
+    JOB_SECONDS,
+    WORKER_CONNECTED,
 )

@@ -34,3 +34,9 @@ def child_name(version: str, uid: str, attempt: str, kind: str = "") -> str:
     suffix = hashlib.sha256(f"{uid}/{attempt}".encode()).hexdigest()[:8]
     tail = f"-{suffix}-{kind}" if kind else f"-{suffix}"
     return version[: RAY_SERVICE_NAME_LIMIT - len(tail)].rstrip("-") + tail
+
+
+def question_conversation(tenant: str, text: str) -> str:
+    """The conversation of a stored question: the same text goes to the same version of a split."""
+    digest = hashlib.sha256(f"{tenant}\0{text}".encode("utf-8", "surrogatepass"))
+    return f"question-{digest.hexdigest()[:32]}"

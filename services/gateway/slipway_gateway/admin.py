@@ -28,6 +28,7 @@ from slipway_gateway.errors import (
 from slipway_gateway.hotpath.admission import admit
 from slipway_gateway.hotpath.exchange import NO_VERSION
 from slipway_gateway.hotpath.head import read_head, request_id_of
+from slipway_gateway.questions.routes import questions_router
 from slipway_gateway.render import openai_error
 from slipway_gateway.tenants.keys import Caller
 from slipway_store.attempts import record_feedback
@@ -71,6 +72,7 @@ def make_fastapi(gateway: Gateway) -> FastAPI:
     _add_health(app, gateway)
     _add_metrics(app, gateway)
     _add_feedback(app, gateway)
+    app.include_router(questions_router(gateway, _admit))
     describe_hot_routes(app)
     app.add_middleware(_Labels, gateway=gateway)
     return app

@@ -1,2 +1,5 @@
 -- Questions, answers and the job queue.
-SELECT 1;
+DROP TABLE pgqueuer, pgqueuer_log, pgqueuer_schedules, pgqueuer_statistics;
+DROP FUNCTION fn_pgqueuer_changed(), count_job_death();
+DROP TYPE pgqueuer_status;
+DROP TABLE dead_jobs, answer_cache, questions;

@@ -1,0 +1,50 @@
+"""``python -m slipway_worker``: one process; as many of them as the queue needs.
+
+SIGTERM or SIGINT: no new jobs → running ones finish (shutdown_grace) → the rest is given back →
+exit 0. A second signal gives back at once. SIGKILL: the others take its jobs after
+heartbeat_timeout, and no effect is lost or stored twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+
+import uvloop
+
+from slipway_worker.logs import configure_logs
+from slipway_worker.settings import Settings, load_settings
+from slipway_worker.worker import MakeKinds, Worker, product_kinds
+
+logger = logging.getLogger("slipway_worker")
+
+EXIT_CONFIG = 78
+
+
+async def serve(settings: Settings, make_kinds: MakeKinds) -> None:
+    """Until a signal."""
+    worker = Worker(settings, make_kinds)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.leave)
+    await worker.run()
+
+
+def main(make_kinds: MakeKinds = product_kinds) -> int:
+    """The process's exit code."""
+    configure_logs()
+    try:
+        settings = load_settings()
+    except ValueError as error:
+        logger.error("cannot start: %s", error)
+        return EXIT_CONFIG
+    logger.info("starting; settings %s", settings.redacted())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(settings, make_kinds))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""The gateway's OpenAI API, as a job calls it: one chat, whole, with the worker's own key.
+
+What the gateway answers is sorted into the worker's errors: a limit, no capacity or nobody there is
+for later, a broken answer is a failed attempt, a refused request is hopeless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from slipway_contracts.names import (
+    HEADER_CONVERSATION,
+    HEADER_REQUEST_ID,
+    HEADER_USER,
+    HEADER_VERSION,
+)
+from slipway_worker.errors import AttemptFailed, Hopeless, TryLater
+
+CONNECT_TIMEOUT = 5.0
+ANSWER_LIMIT = 16 * 1024 * 1024
+# Asked too early, too much or with nobody there to answer: 401 and 403 are ours to put right.
+_LATER = frozenset({401, 403, 408, 425, 429, 503})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A model's answer, the version that gave it, and the request's id in the log."""
+
+    text: str
+    version: str
+    request_id: str
+
+
+class GatewayClient:
+    """``async with GatewayClient(url, api_key=…, timeout=…) as gateway``."""
+
+    def __init__(self, url: str, *, api_key: str | None, timeout: float, connections: int) -> None:
+        self._url = url
+        self._headers = {"content-type": "application/json"}
+        if api_key is not None:
+            self._headers["authorization"] = f"Bearer {api_key}"
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT)
+        self._connections = connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            timeout=self._timeout,
+            headers=self._headers,
+            connector=aiohttp.TCPConnector(limit=self._connections),
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def chat(self, model: str, text: str, *, conversation: str) -> Reply:
+        """One question as a chat. Raises the package's errors."""
+        body = {"model": model, "messages": [{"role": "user", "content": text}]}
+        assert self._session is not None
+        try:
+            async with self._session.post(
+                f"{self._url}/v1/chat/completions",
+                data=orjson.dumps(body),
+                # Whatever the Model's split goes by, the same question meets the same version.
+                headers={HEADER_CONVERSATION: conversation, HEADER_USER: conversation},
+            ) as response:
+                answer = await response.content.read(ANSWER_LIMIT)
+                headers = response.headers
+                if response.status != 200:
+                    raise refusal(response.status, headers.get("retry-after"), answer)
+                return Reply(
+                    text=_text_of(answer),
+                    version=headers.get(HEADER_VERSION, ""),
+                    request_id=headers.get(HEADER_REQUEST_ID, ""),
+                )
+        except aiohttp.ClientConnectorError as error:
+            raise TryLater(f"the gateway cannot be reached: {type(error).__name__}") from error
+        except aiohttp.ClientError as error:
+            raise AttemptFailed(f"the answer broke off: {type(error).__name__}") from error
+
+
+def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
+    """What an answer other than 200 means for the job."""
+    said = _message_of(body)
+    message = f"the gateway answered {status}: {said}"
+    if status in _LATER:
+        return TryLater(message, after=_seconds(retry_after))
+    if 400 <= status < 500:
+        return Hopeless(message, told=said)
+    return AttemptFailed(message)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    try:
+        found = float(retry_after or "")
+    except ValueError:
+        return None
+    return found if 0 <= found < float("inf") else None
+
+
+def _text_of(body: bytes) -> str:
+    try:
+        text = orjson.loads(body)["choices"][0]["message"]["content"]
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError) as error:
+        raise AttemptFailed("the answer is not a chat completion") from error
+    if not isinstance(text, str):
+        raise AttemptFailed("the answer has no text")
+    return text
+
+
+def _message_of(body: bytes) -> str:
+    try:
+        error: Any = orjson.loads(body)["error"]
+        return str(error["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return "no reason given"

@@ -1,0 +1,74 @@
+"""What a kind of job is: how it runs and how its results are stored.
+
+``run`` may happen more than once for a job (a killed worker, a lost database); ``store`` and
+``fail`` happen once, in the transaction that takes the job out of the queue. They get a batch, so
+that a hundred cheap jobs cost one statement. Kinds know nothing of the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from slipway_store.connect import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a kind gets. ``attempts``: how often it failed; ``deaths``: or its worker ended."""
+
+    id: int
+    tenant: str
+    payload: bytes
+    attempts: int = 0
+    deaths: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A job and what ``run`` gave."""
+
+    job: Job
+    result: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dead:
+    """A job that is given up. ``told`` is for the asker, empty where nothing better is known."""
+
+    job: Job
+    reason: str
+    told: str = ""
+
+
+class Kind(Protocol):
+    """``rank``: kinds of a higher one are served first, the others by what room is left."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def rank(self) -> int: ...
+
+    async def run(self, job: Job) -> Any:
+        """The work. Raises the package's errors; anything else counts as a failed attempt."""
+        ...
+
+    async def store(self, connection: Connection, finished: Sequence[Finished]) -> None: ...
+
+    async def fail(self, connection: Connection, dead: Sequence[Dead]) -> None: ...
+
+
+class Registry:
+    """The kinds of one process, by name."""
+
+    def __init__(self, *kinds: Kind) -> None:
+        self._kinds = {kind.name: kind for kind in kinds}
+
+    def get(self, name: str) -> Kind | None:
+        """None for a kind that only a newer worker knows."""
+        return self._kinds.get(name)
+
+    def __iter__(self) -> Any:
+        return iter(self._kinds.values())

@@ -1,0 +1,193 @@
+"""The composition root: settings → one worker with everything behind it.
+
+``run`` ends after ``leave`` was called: no new jobs, running ones finish within the grace, the rest
+is given back, results are flushed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from time import monotonic
+from uuid import uuid4
+
+from pgqueuer.core.qm import QueueManager
+from pgqueuer.domain.types import QueueManagerId
+
+from slipway_store import cache
+from slipway_store import jobs as store
+from slipway_store.connect import Pool, open_pool
+from slipway_worker.driver import StoreDriver
+from slipway_worker.gateway import GatewayClient
+from slipway_worker.health import serve_health
+from slipway_worker.kinds import Kind, Registry
+from slipway_worker.metrics import Metrics
+from slipway_worker.outcome import Patience
+from slipway_worker.questions import Questions
+from slipway_worker.queue import NAMES, JobQueue
+from slipway_worker.running import Conditions, Executors
+from slipway_worker.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+WATCH_PERIOD = 2.0
+PRUNE_PERIOD = 600.0
+LOG_AGE = timedelta(hours=1)
+SILENCE = 10.0
+SCHEMA_PERIOD = 1.0
+POOL_SIZE = 8
+
+MakeKinds = Callable[[Settings, Pool, GatewayClient], list[Kind]]
+
+
+class Worker:
+    """One process's worker. ``make_kinds``: what it can do."""
+
+    def __init__(self, settings: Settings, make_kinds: MakeKinds) -> None:
+        self._settings = settings
+        self._make_kinds = make_kinds
+        self._finishing = asyncio.Event()
+        self._leaving = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._heard = float("-inf")
+
+    def leave(self) -> None:
+        """Begin to end; called again, the running jobs are given back at once."""
+        if self._finishing.is_set():
+            self._leaving.set()
+        self._finishing.set()
+
+    async def run(self) -> None:
+        """Until ``leave`` was called and everything is settled or given back."""
+        settings = self._settings
+        dsn = settings.dsn.get_secret_value()
+        key = settings.api_key
+        async with AsyncExitStack() as stack:
+            gateway = await stack.enter_async_context(
+                GatewayClient(
+                    settings.gateway_url,
+                    api_key=None if key is None else key.get_secret_value(),
+                    timeout=settings.time_limit,
+                    connections=settings.concurrency,
+                )
+            )
+            pool = await open_pool(dsn, min_size=0, max_size=POOL_SIZE)
+            stack.callback(pool.terminate)
+            kinds = Registry(*self._make_kinds(settings, pool, gateway))
+            metrics = Metrics(kind.name for kind in kinds)
+            port = await stack.enter_async_context(
+                serve_health(
+                    host=settings.host, port=settings.port, ready=self._wrong, metrics=metrics.text
+                )
+            )
+            logger.info("health and metrics on %s port %s", settings.host, port)
+            driver = StoreDriver(pool, dsn, leaving=self._gone)
+            queue, manager = self._assemble(driver, kinds, metrics)
+            watch = asyncio.create_task(self._watch(pool, metrics))
+            ending = asyncio.create_task(self._end(manager))
+            try:
+                await self._work(driver, manager)
+            finally:
+                await _cancelled(watch, ending)
+                await self._give_back(pool, queue)
+
+    def _assemble(
+        self, driver: StoreDriver, kinds: Registry, metrics: Metrics
+    ) -> tuple[JobQueue, QueueManager]:
+        settings = self._settings
+        patience = Patience(
+            max_attempts=settings.max_attempts,
+            first_delay=settings.retry_delay,
+            delay_limit=settings.retry_delay_limit,
+            patience=settings.patience,
+        )
+        owner = QueueManagerId(uuid4())
+        queue = JobQueue(
+            driver,
+            owner=owner,
+            kinds=kinds,
+            concurrency=settings.concurrency,
+            tenant_concurrency=settings.tenant_concurrency,
+            patience=patience,
+        )
+        conditions = Conditions(
+            queue=queue,
+            patience=patience,
+            metrics=metrics,
+            time_limit=settings.time_limit,
+            leaving=self._leaving,
+        )
+        manager = QueueManager(queue, channel=NAMES.channel)
+        manager.queue_manager_id = owner
+        manager.entrypoint_registry = Executors(kinds, conditions)
+        return queue, manager
+
+    async def _work(self, driver: StoreDriver, manager: QueueManager) -> None:
+        settings = self._settings
+        while not await driver.patiently(lambda: store.has_queue(driver.pool)):
+            logger.info("waiting for the database's schema")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._finishing.wait(), SCHEMA_PERIOD)
+            if self._finishing.is_set():
+                return
+        await manager.run(
+            dequeue_timeout=timedelta(seconds=settings.poll_interval),
+            batch_size=max(1, settings.concurrency // 2),
+            heartbeat_timeout=timedelta(seconds=settings.heartbeat_timeout),
+            log_aggregation_interval=timedelta(0),
+        )
+
+    async def _end(self, manager: QueueManager) -> None:
+        """The two stages of leaving, each with its time."""
+        await self._finishing.wait()
+        logger.info("finishing what runs")
+        manager.shutdown.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._leaving.wait(), self._settings.shutdown_grace)
+        self._leaving.set()
+        await asyncio.sleep(self._settings.flush_timeout)
+        self._gone.set()
+
+    async def _watch(self, pool: Pool, metrics: Metrics) -> None:
+        """The queue's figures, and now and then what nobody needs any more."""
+        prune_at = monotonic()
+        while True:
+            try:
+                metrics.saw(await store.depths(pool))
+                self._heard = monotonic()
+                if monotonic() >= prune_at:
+                    await store.prune(pool, log_age=LOG_AGE)
+                    await cache.forget(pool, age=timedelta(seconds=self._settings.cache_age))
+                    prune_at = monotonic() + PRUNE_PERIOD
+            except Exception as error:
+                logger.warning("the queue cannot be looked at: %r", error)
+            metrics.connected.set(not self._wrong())
+            await asyncio.sleep(WATCH_PERIOD)
+
+    async def _give_back(self, pool: Pool, queue: JobQueue) -> None:
+        try:
+            async with asyncio.timeout(self._settings.flush_timeout):
+                given = await store.give_back(pool, queue.owner)
+        except Exception as error:
+            logger.warning("jobs wait until this worker is taken for dead: %r", error)
+        else:
+            logger.info("left; %s jobs given back", given)
+
+    def _wrong(self) -> str:
+        silent = monotonic() - self._heard
+        return f"PostgreSQL was not heard for {silent:.0f} s" if silent > SILENCE else ""
+
+
+def product_kinds(settings: Settings, pool: Pool, gateway: GatewayClient) -> list[Kind]:
+    """What a worker of this release can do."""
+    return [Questions(pool, gateway)]
+
+
+async def _cancelled(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,235 @@
+"""S4 from end to end: asked, not ready, answered by the worker, and asked again at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from fake_engine import EngineScript, FakeEngine
+from gateway_process import GatewayProcess, eventually
+from worker_process import WorkerProcess
+
+from slipway_contracts.route import BackendRoute, ModelRoute
+from slipway_store import jobs
+from slipway_store.connect import Pool, open_pool
+from slipway_store.keys import create_key
+from slipway_store.routes import write_route
+
+PROCESSING = "Ваш вопрос обрабатывается. Пожалуйста, попробуйте позже."
+NOT_READY = "Ответ еще не готов."
+
+
+class Site:
+    """A gateway with one engine, asked as S4's users ask."""
+
+    def __init__(
+        self, gateway: GatewayProcess, engine: FakeEngine, pool: Pool, folder: Path, dsn: str
+    ) -> None:
+        self.gateway, self.engine, self.pool = gateway, engine, pool
+        self._folder, self._dsn = folder, dsn
+        self.workers: list[WorkerProcess] = []
+
+    async def publish(self, version: str = "v1") -> None:
+        """The default Model, served by this version."""
+        backend = BackendRoute(version=version, weight=100, url=self.engine.url)
+        route = ModelRoute(model="demo", salt="salt", default=True, backends=(backend,))
+        revision = await write_route(self.pool, route)
+
+        async def applied() -> bool:
+            state = await self.gateway.state()
+            return bool(state) and state["routesRevision"] >= revision
+
+        await eventually(applied, what=f"revision {revision}")
+
+    async def work(self, **settings: Any) -> WorkerProcess:
+        given = {"gateway_url": self.gateway.url} | settings
+        worker = WorkerProcess(self._dsn, self._folder, **given).spawn()
+        self.workers.append(worker)
+        await worker.ready()
+        return worker
+
+    async def call(
+        self, method: str, path: str, body: Any = None, *, key: str = ""
+    ) -> tuple[int, Any]:
+        headers = {"authorization": f"Bearer {key}"} if key else {}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.request(method, self.gateway.url + path, json=body, headers=headers) as answer,
+        ):
+            return answer.status, await answer.json()
+
+    async def ask(self, text: str, *, key: str = "") -> tuple[int, str]:
+        status, body = await self.call("POST", "/api/ask", {"question_text": text}, key=key)
+        assert status == 200, body
+        assert sorted(body) == ["answer_text", "question_id"]
+        return body["question_id"], body["answer_text"]
+
+    async def answer(self, question: object, *, key: str = "") -> str:
+        status, body = await self.call("GET", f"/api/answer/{question}", key=key)
+        assert status == 200, body
+        assert list(body) == ["answer_text"]
+        return body["answer_text"]
+
+    async def answered(self, question: int, *, key: str = "") -> str:
+        async def done() -> str | None:
+            text = await self.answer(question, key=key)
+            return None if text == NOT_READY else text
+
+        return await eventually(done, what=f"the answer to {question}")
+
+
+@pytest.fixture
+async def site(dsn: str, tmp_path: Path) -> AsyncIterator[Site]:
+    pool = await open_pool(dsn)
+    async with FakeEngine(EngineScript(name="v1")) as engine:
+        gateway = GatewayProcess(dsn, tmp_path).spawn()
+        await gateway.ready()
+        one = Site(gateway, engine, pool, tmp_path, dsn)
+        await one.publish()
+        yield one
+        for worker in one.workers:
+            await worker.kill()
+        await gateway.kill()
+    pool.terminate()
+
+
+async def test_asked_not_ready_answered_and_then_at_once(site: Site) -> None:
+    question, said = await site.ask("Что такое нефть?")
+    assert (question, said) == (1, PROCESSING)
+    assert await site.answer(question) == NOT_READY
+    await site.work()
+    assert await site.answered(question) == "word word word word word"
+    again, said = await site.ask("Что такое нефть?")
+    assert (again, said) == (2, "word word word word word")
+    assert await site.answer(again) == said
+    assert len(site.engine.calls.bodies) == 1
+    stored = await site.pool.fetchrow("SELECT * FROM questions WHERE id = 1")
+    assert (stored["state"], stored["version"], stored["model"]) == ("answered", "v1", "demo")
+
+    async def logged() -> bool:
+        found = await site.pool.fetchval(
+            "SELECT count(*) FROM request_logs WHERE request_id = $1", stored["request_id"]
+        )
+        return found == 1
+
+    await eventually(logged, what="the answer's row in the log")
+
+
+async def test_another_version_answers_anew(site: Site) -> None:
+    await site.work()
+    first, _ = await site.ask("same")
+    await site.answered(first)
+    await site.publish("v2")
+    second, said = await site.ask("same")
+    assert said == PROCESSING
+    await site.answered(second)
+    versions = await site.pool.fetch("SELECT version FROM questions ORDER BY id")
+    assert [row["version"] for row in versions] == ["v1", "v2"]
+    assert (await site.ask("same"))[1] != PROCESSING
+
+
+async def test_another_tenants_question_is_not_found(site: Site) -> None:
+    _, acme = await create_key(site.pool, name="acme")
+    _, other = await create_key(site.pool, name="other")
+
+    async def known() -> bool:
+        found = [await site.call("GET", "/v1/models", key=key) for key in (acme, other)]
+        return all(status == 200 for status, _ in found)
+
+    await eventually(known, what="both keys")
+    await site.work()
+    question, _ = await site.ask("mine", key=acme)
+    await site.answered(question, key=acme)
+    for key in (other, ""):
+        status, body = await site.call("GET", f"/api/answer/{question}", key=key)
+        assert (status, body["error"]["code"]) == (404, "question_not_found")
+    assert (await site.ask("mine", key=other))[1] == PROCESSING
+
+
+@pytest.mark.parametrize("question", [0, -1, 999, 2**63, 10**30])
+async def test_an_unknown_question_is_not_found(site: Site, question: int) -> None:
+    status, body = await site.call("GET", f"/api/answer/{question}")
+    assert (status, body["error"]["code"]) == (404, "question_not_found")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({}, {"question_text": ""}, {"question_text": 1}, {"question_text": "a\0b"}),
+        *({"text": "a"}, {"question_text": "x" * 32_769}, {"question_text": "\ud800"}),
+    ],
+    ids=["missing", "empty", "number", "nul", "other", "long", "surrogate"],
+)
+async def test_a_wrong_body_is_told_with_the_field(site: Site, body: Any) -> None:
+    status, answer = await site.call("POST", "/api/ask", body)
+    assert status == 400, answer
+    assert answer["error"]["param"] == "question_text"
+    assert await site.pool.fetchval("SELECT count(*) FROM pgqueuer") == 0
+
+
+async def test_a_question_id_that_is_no_number_is_told(site: Site) -> None:
+    status, body = await site.call("GET", "/api/answer/abc")
+    assert (status, body["error"]["param"]) == (400, "question_id")
+
+
+async def test_no_capacity_is_waited_for_and_costs_no_attempt(site: Site) -> None:
+    site.engine.script.status = 503
+    worker = await site.work(max_attempts=1)
+    question, _ = await site.ask("patience")
+
+    async def refused() -> bool:
+        text = await worker.get("/metrics") or ""
+        return 'outcome="later"} 0.0' not in text and 'outcome="later"}' in text
+
+    await eventually(refused, what="a refusal")
+    assert await site.answer(question) == NOT_READY
+    site.engine.script.status = 200
+    assert await site.answered(question) == "word word word word word"
+
+
+async def test_a_broken_engine_is_given_up_with_a_plain_answer_and_can_be_retried(
+    site: Site,
+) -> None:
+    await site.work(max_attempts=2)
+    question, _ = await site.ask("!badjson?")
+    assert await site.answered(question) == "Не удалось получить ответ на ваш вопрос."
+    [dead] = await jobs.list_dead(site.pool)
+    assert (dead.kind, dead.attempts) == ("question", 2)
+    await site.pool.execute("UPDATE questions SET question_text = 'fine'")
+    await jobs.retry_dead(site.pool)
+    assert await site.answered(question) == "word word word word word"
+
+
+async def test_a_refused_question_says_why(site: Site) -> None:
+    await site.work()
+    question, _ = await site.ask("!error400")
+    said = await site.answered(question)
+    assert said.startswith("Не удалось получить ответ на ваш вопрос. Причина: ")
+    assert "temperature" in said
+    assert len(site.engine.calls.bodies) == 1
+
+
+async def test_without_a_model_asking_is_refused_for_now(dsn: str, tmp_path: Path) -> None:
+    gateway = GatewayProcess(dsn, tmp_path).spawn()
+    try:
+        await gateway.ready()
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(gateway.url + "/api/ask", json={"question_text": "?"}) as answer,
+        ):
+            assert answer.status == 503
+            assert answer.headers["retry-after"]
+    finally:
+        await gateway.kill()
+
+
+async def test_many_ask_at_once(site: Site) -> None:
+    await site.work()
+    asked = await asyncio.gather(*(site.ask(f"question {n}") for n in range(50)))
+    assert sorted(question for question, _ in asked) == list(range(1, 51))
+    await asyncio.gather(*(site.answered(question) for question, _ in asked))
+    assert len(site.engine.calls.bodies) == 50
