@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 import signal
@@ -20,7 +21,7 @@ import uvloop
 
 from slipway_gateway.app import Gateway, create_app
 from slipway_gateway.attempts.segment import SlotTaken
-from slipway_gateway.hotpath.protocol import limited_protocol
+from slipway_gateway.hotpath.protocol import ClientConnection
 from slipway_gateway.logs import configure_logs
 from slipway_gateway.settings import Settings, load_settings
 
@@ -60,7 +61,8 @@ async def serve(gateway: Gateway, settings: Settings, sock: socket.socket) -> No
     """Until a signal."""
     config = uvicorn.Config(
         gateway,
-        http=limited_protocol(settings),
+        # Called as a class would be.
+        http=functools.partial(ClientConnection, hot=gateway.hot),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
         access_log=False,

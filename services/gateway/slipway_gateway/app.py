@@ -1,8 +1,7 @@
-"""The composition root: settings → one ASGI application with everything behind it.
+"""The composition root: settings → one process's parts, wired.
 
-Hot routes are dispatched here by method and path and relayed without a framework; everything else
-(and the documentation of all) is FastAPI's. Start and stop are the ASGI lifespan, so any server
-can run it.
+Hot routes never reach ASGI (``hotpath.protocol``, with ``Gateway.hot``); everything else, and the
+documentation of all, is FastAPI's. Start and stop are the ASGI lifespan.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from slipway_gateway.attempts.clock import RowClock
 from slipway_gateway.attempts.log import AttemptLog
 from slipway_gateway.attempts.segment import Segments
 from slipway_gateway.attempts.shipper import Shipper
-from slipway_gateway.control.link import Link
+from slipway_gateway.control.link import FirstKey, Link
 from slipway_gateway.control.table import RouteTable
 from slipway_gateway.dialects.base import Dialect
 from slipway_gateway.dialects.openai import Chat, Completions
@@ -29,13 +28,19 @@ from slipway_gateway.dialects.service import Forward, ForwardBatch
 from slipway_gateway.guard import Guard
 from slipway_gateway.hotpath.deadlines import Deadlines
 from slipway_gateway.hotpath.deps import HotPath
-from slipway_gateway.hotpath.exchange import Exchange
+from slipway_gateway.hotpath.pool import Upstream
 from slipway_gateway.hotpath.record import Journal
 from slipway_gateway.hotpath.shadow import Shadows
-from slipway_gateway.hotpath.upstream import Upstream
-from slipway_gateway.metrics import InFlight, Metrics
+from slipway_gateway.metrics import Metrics
+from slipway_gateway.overload.breaker import Breakers
+from slipway_gateway.overload.gate import Gate
+from slipway_gateway.overload.limiter import AdaptiveLimits, LimitRule
+from slipway_gateway.overload.queue import QueueRule
+from slipway_gateway.overload.queues import Queues
+from slipway_gateway.overload.retries import RetryBudget
 from slipway_gateway.settings import Settings
-from slipway_gateway.tenants.keys import Keys
+from slipway_gateway.tenants.tenancy import Tenancy
+from slipway_store.keys import Endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -49,8 +54,9 @@ class Gateway:
         self.settings = settings
         self.draining = False
         self.metrics = Metrics()
-        self.in_flight = InFlight(self.metrics.registry)
-        self.keys = Keys(keyless_loopback=settings.keyless_loopback, ttl=settings.keys_ttl)
+        self.tenancy = Tenancy(settings, lambda: self.link.pool)
+        self.keys = self.tenancy.keys
+        self.limits = self.tenancy.limits
         self.guard = Guard()
         self.segments = Segments(settings.slot_dir, settings.segment_limit)
         self.log = AttemptLog(self.segments, RowClock())
@@ -70,50 +76,89 @@ class Gateway:
             table=self.table,
             keys=self.keys,
             shipper=self.shipper,
-            in_flight=self.in_flight.by_version,
-            first_key=settings.first_key,
+            in_flight=self.metrics.in_flight.by_version,
+            first_keys=_first_keys(settings),
+            pepper=self.keys.pepper,
         )
         self.link.restore()
         self.log.on_attempt += [self.metrics.observe, self._watch]
-        self.deadlines = Deadlines()
-        self._dialects = _dialects(settings)
+        self.hot = self._hot_path(settings)
         self.fastapi: FastAPI = make_fastapi(self)
-        self._hot: HotPath | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """ASGI."""
-        if scope["type"] == "http":
-            dialect = self._dialects.get(scope["path"])
-            if dialect is not None and scope["method"] == "POST" and self._hot is not None:
-                await Exchange(self._hot, dialect, scope, receive, send).run()
-                return
-        elif scope["type"] == "lifespan":
+        """ASGI, for everything that is not hot."""
+        if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-            return
-        await self.fastapi(scope, receive, send)
+        else:
+            await self.fastapi(scope, receive, send)
 
     async def start(self) -> None:
-        """Open the session and begin the background work; waits for nobody."""
-        settings = self.settings
-        upstream = Upstream(
-            connect_timeout=settings.connect_timeout, answer_limit=settings.answer_limit
+        """Begin the background work; waits for nobody."""
+        self._tasks = [
+            _forever("deadlines", self.hot.deadlines.run),
+            _forever("link", self.link.run),
+            _forever("sync", lambda: self.log.sync_forever(self.settings.sync_interval)),
+            *(_forever(name, work) for name, work in self.tenancy.work.items()),
+        ]
+
+    async def stop(self) -> None:
+        """After the last answer: copies end, the log is shipped or stays for the next start."""
+        self.draining = True
+        self.hot.deadlines.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.tenancy.leave()
+        await self.link.leave(self.settings.flush_timeout)
+        self.segments.close()
+
+    def is_fenced(self) -> bool:
+        """PostgreSQL is away for too long: nothing goes to candidates."""
+        return self.hot.is_fenced()
+
+    def refresh_gauges(self) -> None:
+        """Before the metrics are rendered."""
+        self.metrics.log_pending.set(self.log.appended - self.shipper.shipped)
+        self.metrics.routes_revision.set(self.table.revision)
+        self.metrics.fenced.set(self.is_fenced())
+
+    def _hot_path(self, settings: Settings) -> HotPath:
+        deadlines = Deadlines()
+        upstream = Upstream(connect_timeout=settings.connect_timeout)
+        start = settings.concurrency_start
+        gate = Gate(
+            Breakers(),
+            Queues(
+                AdaptiveLimits(LimitRule(start=start, most=16 * start)),
+                QueueRule(waiting=settings.queue_limit, deadline=settings.queue_timeout),
+            ),
+            RetryBudget(),
         )
+        deadlines.add(upstream)
+        deadlines.add(gate)
         journal = Journal(
             gateway=settings.slot,
             log=self.log,
-            in_flight=self.in_flight,
+            in_flight=self.metrics.in_flight,
             keep_text=_keeper(settings),
         )
         shadows = Shadows(
             journal,
             upstream,
+            deadlines,
             concurrency=settings.shadow_concurrency,
             timeout=settings.total_timeout,
+            answer_limit=settings.answer_limit,
             is_fenced=self.is_fenced,
         )
-        self._hot = HotPath(
+        dialects = _dialects(settings)
+        return HotPath(
             settings=settings,
+            limits=self.limits,
+            gate=gate,
+            dialects=dialects,
+            paths={path.encode(): path for path in dialects},
             table=self.table,
             keys=self.keys,
             guard=self.guard,
@@ -121,37 +166,9 @@ class Gateway:
             journal=journal,
             upstream=upstream,
             shadows=shadows,
-            deadlines=self.deadlines,
+            deadlines=deadlines,
             metrics=self.metrics,
         )
-        self._tasks = [
-            _forever("deadlines", self.deadlines.run),
-            _forever("link", self.link.run),
-            _forever("sync", lambda: self.log.sync_forever(settings.sync_interval)),
-        ]
-
-    async def stop(self) -> None:
-        """After the last answer: copies end, the log is shipped or stays for the next start."""
-        self.draining = True
-        if self._hot is not None:
-            await self._hot.shadows.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.link.leave(self.settings.flush_timeout)
-        if self._hot is not None:
-            await self._hot.upstream.close()
-        self.segments.close()
-
-    def is_fenced(self) -> bool:
-        """PostgreSQL is away for too long: nothing goes to candidates."""
-        return self._hot is None or self._hot.is_fenced()
-
-    def refresh_gauges(self) -> None:
-        """Before the metrics are rendered."""
-        self.metrics.log_pending.set(self.log.appended - self.shipper.shipped)
-        self.metrics.routes_revision.set(self.table.revision)
-        self.metrics.fenced.set(self.is_fenced())
 
     def _watch(self, attempt: Attempt) -> None:
         """The local guard looks at every ended attempt."""
@@ -198,6 +215,16 @@ def _forever(name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[Non
             await asyncio.sleep(RESTART_DELAY)
 
     return asyncio.create_task(supervise(), name=name)
+
+
+def _first_keys(settings: Settings) -> list[FirstKey]:
+    keys = []
+    if settings.first_key is not None:
+        keys.append(FirstKey(name="first", secret=settings.first_key))
+    if settings.first_admin_key is not None:
+        secret = settings.first_admin_key
+        keys.append(FirstKey(name="first-admin", secret=secret, endpoints=(Endpoint.ADMIN,)))
+    return keys
 
 
 def _dialects(settings: Settings) -> dict[str, Dialect]:

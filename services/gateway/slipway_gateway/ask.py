@@ -5,11 +5,13 @@ A dialect makes it from bytes; nothing behind the dialect parses a request body 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from slipway_contracts.model import Task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(NamedTuple):
     """One call. ``model`` None asks for the default Model of text generation.
 
     ``body`` is what goes upstream under ``path``, byte for byte as it came where the dialect is
@@ -17,6 +19,8 @@ class Ask:
     fingerprint of a conversation; ``conversation`` and ``user`` are the explicit ids in the body.
     ``judge_truncation``: an answer cut by length would be the version's doing, because neither the
     client nor the API's own default set a limit. ``wants_json``: the client demanded JSON.
+    ``task``: what the Model must be for. ``greedy``: temperature 0, so that the same question has
+    the same answer. ``echo``: what the dialect itself wants to know again when the answer comes.
     """
 
     model: str | None
@@ -30,3 +34,6 @@ class Ask:
     user: str | None = None
     judge_truncation: bool = False
     wants_json: bool = False
+    task: Task = Task.TEXT_GENERATION
+    greedy: bool = False
+    echo: Mapping[str, Any] | None = None

@@ -18,7 +18,6 @@
     ├── NoCapacity          503     nothing serves, or nothing is known yet; Retry-After
     └── BackendError                an attempt at a backend failed
         ├── BackendUnreachable 503  it never took the request: may be tried elsewhere
-        │   └── CircuitOpen         it was not even asked, because it has failed again and again
         ├── BackendBroken      502  it broke off, or answered what is no answer
         └── BackendTimeout     504
 
@@ -178,10 +177,6 @@ class BackendUnreachable(BackendError):
     status = 503
     code = "upstream_unavailable"
     retry_after = 1
-
-
-class CircuitOpen(BackendUnreachable):
-    """The backend was not asked: its circuit is open."""
 
 
 class BackendBroken(BackendError):

@@ -1,15 +1,19 @@
 """The process's metrics, from the catalogue in the contracts.
 
-One registry a process, no globals. ``/metrics`` renders it as Prometheus text, or as JSON for
-people and scripts that ask for it.
+One registry a process, no globals. What every request counts is kept in plain numbers and turned
+into families when somebody scrapes: a label look-up and a lock for each increment cost more than
+the rest of the log. ``/metrics`` renders it as Prometheus text, or as JSON for people and scripts
+that ask for it.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from slipway_contracts import metrics as names
@@ -19,60 +23,103 @@ LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120
 TTFT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
-class _Of:
-    """The metrics of one version, looked up once."""
+class _Histogram:
+    """Counts by bucket; ``bounds`` are upper bounds in seconds."""
 
-    def __init__(self, metrics: Metrics, model: str, version: str) -> None:
-        self.latency = metrics.latency.labels(model, version)
-        self.ttft = metrics.ttft.labels(model, version)
-        self.prompt = metrics.tokens.labels(model, version, "prompt")
-        self.completion = metrics.tokens.labels(model, version, "completion")
-        self.outcomes = {
-            outcome: metrics.inference.labels(model, version, outcome)
-            for outcome in ("ok", "error", "refused", "cancelled")
-        }
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative, as Prometheus has them."""
+        reached = 0
+        out: list[tuple[str, float]] = []
+        for bound, count in zip([*map(_bound, self.bounds), "+Inf"], self.counts, strict=True):
+            reached += count
+            out.append((bound, reached))
+        return out
 
 
-class Metrics:
+class _Version:
+    """What is counted of one version."""
+
+    __slots__ = ("completion", "in_flight", "latency", "outcomes", "prompt", "ttft")
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.prompt = self.completion = 0
+        self.latency = _Histogram(LATENCY_BUCKETS)
+        self.ttft = _Histogram(TTFT_BUCKETS)
+        self.outcomes = {"ok": 0, "error": 0, "refused": 0, "cancelled": 0}
+
+
+class _Versions(dict[tuple[str, str], _Version]):
+    """By (model, version), made when first asked for."""
+
+    def __missing__(self, key: tuple[str, str]) -> _Version:
+        version = self[key] = _Version()
+        return version
+
+
+class InFlight:
+    """How many attempts have not ended, by version."""
+
+    def __init__(self, versions: _Versions) -> None:
+        self._versions = versions
+
+    def enter(self, model: str, version: str) -> None:
+        """An attempt begins."""
+        self._versions[model, version].in_flight += 1
+
+    def leave(self, model: str, version: str) -> None:
+        """It ended."""
+        self._versions[model, version].in_flight -= 1
+
+    def by_version(self) -> dict[str, int]:
+        """For the heartbeat: versions with at least one."""
+        out: dict[str, int] = {}
+        for (_, version), of in self._versions.items():
+            if of.in_flight:
+                out[version] = out.get(version, 0) + of.in_flight
+        return out
+
+
+class Metrics(Collector):
     """Everything that this process counts."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.http = _counter(names.HTTP_REQUESTS, self.registry)
-        self.inference = _counter(names.INFERENCE_REQUESTS, self.registry)
-        self.latency = _histogram(names.INFERENCE_LATENCY, LATENCY_BUCKETS, self.registry)
-        self.ttft = _histogram(names.TTFT, TTFT_BUCKETS, self.registry)
-        self.tokens = _counter(names.TOKENS, self.registry)
+        self._versions = _Versions()
+        self._answers: dict[tuple[str, str, int], int] = {}
+        self.in_flight = InFlight(self._versions)
+        self.registry.register(self)
         self.log_pending = _gauge(names.LOG_PENDING, self.registry)
         self.routes_revision = _gauge(names.ROUTES_REVISION, self.registry)
         self.fenced = _gauge(names.FENCED, self.registry)
-        self._answers: dict[tuple[str, str, int], Any] = {}
-        self._versions: dict[tuple[str, str], _Of] = {}
 
     def answered(self, method: str, route: str, status: int) -> None:
         """One HTTP answer; ``route`` is the dispatched template, never a raw path."""
         key = (method, route, status)
-        child = self._answers.get(key)
-        if child is None:
-            child = self._answers[key] = self.http.labels(method, route, str(status))
-        child.inc()
+        self._answers[key] = self._answers.get(key, 0) + 1
 
     def observe(self, attempt: Attempt) -> None:
         """One ended attempt. Copies are no traffic."""
         if attempt.shadow:
             return
-        key = (attempt.model_name, attempt.version)
-        of = self._versions.get(key)
-        if of is None:
-            of = self._versions[key] = _Of(self, *key)
-        of.outcomes[_outcome(attempt)].inc()
+        of = self._versions[attempt.model_name, attempt.version]
+        of.outcomes[_outcome(attempt)] += 1
         of.latency.observe(attempt.processing_time_ms / 1000)
         if attempt.ttft_ms is not None:
             of.ttft.observe(attempt.ttft_ms / 1000)
-        if attempt.prompt_tokens:
-            of.prompt.inc(attempt.prompt_tokens)
-        if attempt.completion_tokens:
-            of.completion.inc(attempt.completion_tokens)
+        of.prompt += attempt.prompt_tokens or 0
+        of.completion += attempt.completion_tokens or 0
 
     def text(self) -> bytes:
         """Prometheus' text format."""
@@ -89,38 +136,28 @@ class Metrics:
                 out.setdefault(sample.name, []).append(entry)
         return out
 
+    def collect(self) -> Iterator[Any]:
+        """For prometheus_client, at a scrape."""
+        versions = list(self._versions.items())
+        answers = ((m, route, str(s)) for m, route, s in self._answers)
+        yield _counter(names.HTTP_REQUESTS, zip(answers, self._answers.values(), strict=True))
+        yield _counter(
+            names.INFERENCE_REQUESTS,
+            (((*key, o), n) for key, of in versions for o, n in of.outcomes.items()),
+        )
+        yield _histogram(names.INFERENCE_LATENCY, ((key, of.latency) for key, of in versions))
+        yield _histogram(names.TTFT, ((key, of.ttft) for key, of in versions))
+        yield _counter(names.TOKENS, (pair for key, of in versions for pair in _tokens(key, of)))
+        in_flight = GaugeMetricFamily(
+            names.IN_FLIGHT.name, names.IN_FLIGHT.help, labels=names.IN_FLIGHT.labels
+        )
+        for key, of in versions:
+            in_flight.add_metric(key, of.in_flight)
+        yield in_flight
 
-class InFlight(Collector):
-    """How many attempts have not ended, by version; rendered as a gauge, kept as a plain dict."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._counts: dict[tuple[str, str], int] = {}
-        registry.register(self)
-
-    def enter(self, model: str, version: str) -> None:
-        """An attempt begins."""
-        key = (model, version)
-        self._counts[key] = self._counts.get(key, 0) + 1
-
-    def leave(self, model: str, version: str) -> None:
-        """It ended."""
-        self._counts[(model, version)] -= 1
-
-    def by_version(self) -> dict[str, int]:
-        """For the heartbeat: versions with at least one."""
-        out: dict[str, int] = {}
-        for (_, version), count in self._counts.items():
-            if count:
-                out[version] = out.get(version, 0) + count
-        return out
-
-    def collect(self) -> Any:
-        """For prometheus_client."""
-        metric = names.IN_FLIGHT
-        family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
-        for (model, version), count in self._counts.items():
-            family.add_metric((model, version), count)
-        return [family]
+def _tokens(key: tuple[str, str], of: _Version) -> Iterable[tuple[tuple[str, ...], float]]:
+    return ((*key, "prompt"), of.prompt), ((*key, "completion"), of.completion)
 
 
 def _outcome(attempt: Attempt) -> str:
@@ -131,15 +168,27 @@ def _outcome(attempt: Attempt) -> str:
     return "cancelled" if attempt.client_gone else "ok"
 
 
-def _counter(name: names.MetricName, registry: CollectorRegistry) -> Counter:
-    return Counter(name.name, name.help, name.labels, registry=registry)
+def _counter(
+    name: names.MetricName, samples: Iterable[tuple[tuple[str, ...], float]]
+) -> CounterMetricFamily:
+    family = CounterMetricFamily(name.name, name.help, labels=name.labels)
+    for labels, value in samples:
+        family.add_metric(labels, value)
+    return family
+
+
+def _histogram(
+    name: names.MetricName, samples: Iterable[tuple[tuple[str, ...], _Histogram]]
+) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name.name, name.help, labels=name.labels)
+    for labels, histogram in samples:
+        family.add_metric(labels, histogram.buckets(), histogram.total)
+    return family
+
+
+def _bound(seconds: float) -> str:
+    return str(float(seconds))
 
 
 def _gauge(name: names.MetricName, registry: CollectorRegistry) -> Gauge:
     return Gauge(name.name, name.help, name.labels, registry=registry)
-
-
-def _histogram(
-    name: names.MetricName, buckets: tuple[float, ...], registry: CollectorRegistry
-) -> Histogram:
-    return Histogram(name.name, name.help, name.labels, buckets=buckets, registry=registry)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import orjson
 
+from slipway_contracts.model import Task
 from slipway_gateway.ask import Ask
 
 # What the engine says when the version's own context is too small: vLLM's messages, OpenAI's code.
@@ -42,6 +44,11 @@ class Observed:
         """The stream said how it ended: a finish reason, the end marker, or an error."""
         return self.done or self.finish_reason is not None or self.error is not None
 
+    @property
+    def completion_tokens_so_far(self) -> int | None:
+        """As the engine counted them, else the pieces of a stream that broke off before it did."""
+        return self.completion_tokens if self.completion_tokens is not None else self.pieces or None
+
     def token_seconds(self) -> float | None:
         """Mean seconds between two pieces of content; None with fewer than two."""
         if self.first_content is None or self.last_content is None or self.pieces < 2:
@@ -49,8 +56,7 @@ class Observed:
         return (self.last_content - self.first_content) / (self.pieces - 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Events:
+class Events(NamedTuple):
     """The bad events of one attempt."""
 
     error: bool = False
@@ -68,10 +74,14 @@ def judge(ask: Ask, status: int, seen: Observed, *, broken: bool, body: bytes = 
         return Events(error=True)
     text = "".join(seen.text)
     return Events(
-        empty=not text.strip() and not seen.tool_calls,
+        empty=_is_empty(text, seen) if ask.task is Task.TEXT_GENERATION else None,
         truncated=seen.finish_reason == "length" if ask.judge_truncation else None,
         schema_invalid=not _is_json(text) if ask.wants_json else None,
     )
+
+
+def _is_empty(text: str, seen: Observed) -> bool:
+    return not text.strip() and not seen.tool_calls
 
 
 def is_refusal(status: int, body: bytes) -> bool:

@@ -8,14 +8,13 @@ Knows no web framework, no clock and no I/O, and never parses a body: the dialec
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from slipway_contracts.route import HEARTBEAT_EXPIRY_SECONDS, BackendRoute, ModelRoute
 from slipway_gateway.ask import Ask
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hints:
+class Hints(NamedTuple):
     """What the call's head says about who asks. ``caller``: the key's id, or the address."""
 
     caller: str

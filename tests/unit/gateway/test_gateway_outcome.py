@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from slipway_contracts.model import Task
 from slipway_gateway.ask import Ask
 from slipway_gateway.outcome import Events, Observed, is_refusal, judge
 
@@ -80,3 +81,8 @@ def test_truncated_only_without_a_limit_of_the_clients_own():
 def test_json_where_it_was_demanded(text, invalid):
     assert judge(ask(wants_json=True), 200, seen(text), broken=False).schema_invalid == invalid
     assert judge(ask(), 200, seen(text), broken=False).schema_invalid is None
+
+
+def test_an_embedding_has_no_text_to_miss():
+    assert judge(ask(task=Task.EMBEDDING), 200, Observed(), broken=False) == Events()
+    assert judge(ask(), 200, Observed(), broken=False).empty

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -27,7 +28,7 @@ from slipway_gateway.tenants.keys import Keys
 from slipway_store import routes as store
 from slipway_store.attempts import ensure_partitions
 from slipway_store.connect import Listener, Pool, open_pool
-from slipway_store.keys import insert_key, load_keys
+from slipway_store.keys import Endpoint, insert_key, load_directory, mark_used
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,15 @@ KEYS = "keys.json"
 PARTITION_PERIOD = 6 * 3600.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstKey:
+    """A key that the settings give: stored if its id is unknown."""
+
+    name: str
+    secret: SecretStr
+    endpoints: tuple[Endpoint, ...] = ()
+
+
 class Link:
     """Start it with ``run``; everything else is read from memory."""
 
@@ -56,7 +66,8 @@ class Link:
         keys: Keys,
         shipper: Shipper,
         in_flight: Callable[[], dict[str, int]],
-        first_key: SecretStr | None = None,
+        first_keys: Sequence[FirstKey] = (),
+        pepper: str = "",
     ) -> None:
         self._dsn = dsn
         self._gateway = gateway
@@ -65,7 +76,8 @@ class Link:
         self._keys = keys
         self._shipper = shipper
         self._in_flight = in_flight
-        self._first_key = first_key
+        self._first_keys = list(first_keys)
+        self._pepper = pepper
         self._trips: list[GuardTrip] = []
         self._wake = asyncio.Event()
         self._keys_changed = True
@@ -82,7 +94,8 @@ class Link:
             self._table.restore(routes)
         if isinstance(keys, dict) and isinstance(keys.get("at"), float):
             age = time.time() - keys["at"]
-            self._keys.restore(keys.get("keys"), time.monotonic(), age=age)
+            tenants = keys.get("tenants")
+            self._keys.restore(keys.get("keys"), time.monotonic(), age=age, tenants=tenants)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -169,11 +182,15 @@ class Link:
                 continue
 
     async def _beat(self, pool: Pool) -> None:
-        if self._first_key is not None:
-            secret = self._first_key.get_secret_value()
-            if await _within(insert_key(pool, secret, name="first")):
-                logger.info("first key stored")
-            self._first_key = None
+        while self._first_keys:
+            key = self._first_keys[0]
+            secret = key.secret.get_secret_value()
+            stored = insert_key(
+                pool, secret, name=key.name, endpoints=key.endpoints, pepper=self._pepper
+            )
+            if await _within(stored):
+                logger.info("key %s stored", key.name)
+            self._first_keys.pop(0)
         if self._table.apply(await _within(store.read_routes(pool))):
             logger.info("routes applied", extra={"revision": self._table.revision})
             await asyncio.to_thread(save_copy, self._folder / ROUTES, self._table.dump())
@@ -181,12 +198,20 @@ class Link:
             self._keys_changed = False
             self._keys_due = float("-inf")
             asked = time.monotonic()
-            changed = self._keys.replace(await _within(load_keys(pool)), asked)
+            known = await _within(load_directory(pool))
+            changed = self._keys.replace(known.keys, asked, tenants=known.tenants)
             self._keys_due = asked + KEYS_PERIOD
             if changed or asked >= self._keys_copy_due:
-                copy = {"at": time.time(), "keys": self._keys.dump()}
+                copy = {
+                    "at": time.time(),
+                    "keys": self._keys.dump(),
+                    "tenants": self._keys.dump_tenants(),
+                }
                 await asyncio.to_thread(save_copy, self._folder / KEYS, copy)
                 self._keys_copy_due = asked + KEYS_COPY_PERIOD
+        if self._keys.used:
+            used, self._keys.used = self._keys.used, set()
+            await _within(mark_used(pool, used))
         while self._trips:
             await _within(store.trip_guard(pool, self._trips[0]))
             self._trips.pop(0)

@@ -4,8 +4,7 @@ out. Dialects never route, never touch the network and know no web framework.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -15,8 +14,7 @@ from slipway_gateway.ask import Ask
 from slipway_gateway.errors import BadRequest, GatewayError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(NamedTuple):
     """A backend's whole answer, and what was known when it came."""
 
     status: int
@@ -24,6 +22,7 @@ class Reply:
     version: str
     millis: float
     request_id: str
+    ask: Ask | None = None
 
 
 class Dialect(Protocol):
@@ -50,6 +49,26 @@ class Dialect(Protocol):
         """An error of the gateway's own."""
         ...
 
+    def stream(self, ask: Ask, request_id: str) -> StreamMap | None:
+        """What turns the backend's stream into the client's; None: bytes pass as they are."""
+        ...
+
+
+class StreamMap(Protocol):
+    """One stream in another language. All three give bytes for the client, which may be none."""
+
+    def feed(self, events: bytes) -> bytes:
+        """Whole events of the backend."""
+        ...
+
+    def end(self) -> bytes:
+        """After the last one, at a proper end."""
+        ...
+
+    def failed(self, error: GatewayError) -> bytes:
+        """The end of a stream that broke."""
+        ...
+
 
 def read_object(body: bytes) -> dict[str, Any]:
     """The body as a JSON object. Raises BadRequest."""
@@ -60,3 +79,11 @@ def read_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadRequest("the body must be a JSON object")
     return value
+
+
+def write_object(fields: Any) -> bytes:
+    """As JSON again. Raises BadRequest: what can be read is not always shallow enough to write."""
+    try:
+        return orjson.dumps(fields)
+    except orjson.JSONEncodeError as error:
+        raise BadRequest(f"the body cannot be passed on: {error}") from error

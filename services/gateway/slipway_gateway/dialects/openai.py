@@ -14,15 +14,15 @@ import orjson
 from slipway_contracts.model import GenerationDefaults
 from slipway_contracts.route import ModelRoute
 from slipway_gateway.ask import Ask
-from slipway_gateway.dialects.base import Reply, read_object
+from slipway_gateway.dialects.base import Reply, StreamMap, read_object, write_object
 from slipway_gateway.errors import BackendError, GatewayError, SchemaViolation
 from slipway_gateway.render import openai_error
 
 _SYSTEM = ("system", "developer")
 
 
-class _OpenAI:
-    """What both routes share: answers untouched, errors in OpenAI's shape."""
+class OpenAIShape:
+    """What all routes under ``/v1`` share: answers untouched, errors in OpenAI's shape."""
 
     path = ""
 
@@ -42,8 +42,11 @@ class _OpenAI:
         status = 400 if isinstance(error, SchemaViolation) else error.status
         return status, openai_error(error, request_id)
 
+    def stream(self, ask: Ask, request_id: str) -> StreamMap | None:
+        return None
 
-class Chat(_OpenAI):
+
+class Chat(OpenAIShape):
     """``POST /v1/chat/completions``."""
 
     path = "/v1/chat/completions"
@@ -56,7 +59,7 @@ class Chat(_OpenAI):
         system, first, last = _read_messages(messages)
         limits = (fields.get("max_tokens"), fields.get("max_completion_tokens"))
         return Ask(
-            **_common(fields),
+            **read_common(fields),
             path=self.path,
             body=body,
             text=last,
@@ -74,10 +77,10 @@ class Chat(_OpenAI):
             return ask.body
         prompt = {"role": "system", "content": route.system_prompt}
         fields["messages"] = [prompt, *fields["messages"]]
-        return orjson.dumps(fields)
+        return write_object(fields)
 
 
-class Completions(_OpenAI):
+class Completions(OpenAIShape):
     """``POST /v1/completions``. Without a limit the API's own of 16 tokens holds, so an answer cut
     by length says nothing about the version."""
 
@@ -89,7 +92,7 @@ class Completions(_OpenAI):
             raise SchemaViolation("prompt is required", param="prompt")
         text = _prompt_text(fields["prompt"])
         return Ask(
-            **_common(fields),
+            **read_common(fields),
             path=self.path,
             body=body,
             text=text,
@@ -106,7 +109,8 @@ def _is_openai_error(body: bytes) -> bool:
     return isinstance(answer, dict) and isinstance(answer.get("error"), dict)
 
 
-def _common(fields: dict[str, Any]) -> dict[str, Any]:
+def read_common(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of an ``Ask`` that every route reads alike. Raises SchemaViolation."""
     model = fields.get("model")
     if not isinstance(model, str) or not model:
         raise SchemaViolation("model must name a Model; see /v1/models", param="model")
@@ -120,7 +124,12 @@ def _common(fields: dict[str, Any]) -> dict[str, Any]:
         "stream": bool(stream),
         "conversation": conversation if isinstance(conversation, str) else None,
         "user": user if isinstance(user, str) and user else None,
+        "greedy": _is_zero(fields.get("temperature")),
     }
+
+
+def _is_zero(temperature: object) -> bool:
+    return type(temperature) in (int, float) and temperature == 0
 
 
 def _read_messages(messages: list[Any]) -> tuple[str, str, str]:
@@ -151,7 +160,7 @@ def _content_text(content: object) -> str:
     texts = []
     for part in content:
         text = part.get("text") if isinstance(part, dict) else None
-        texts.append(text if isinstance(text, str) else orjson.dumps(part).decode())
+        texts.append(text if isinstance(text, str) else write_object(part).decode())
     return "\n".join(texts)
 
 
@@ -160,7 +169,7 @@ def _prompt_text(prompt: object) -> str:
         return prompt
     if isinstance(prompt, list) and all(isinstance(part, str) for part in prompt):
         return "\n".join(prompt)
-    return orjson.dumps(prompt).decode()
+    return write_object(prompt).decode()
 
 
 def _wants_json(response_format: object) -> bool:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from slipway_contracts.model import GenerationDefaults
 from slipway_contracts.route import ModelRoute
 from slipway_gateway.ask import Ask
-from slipway_gateway.dialects.base import Reply, read_object
+from slipway_gateway.dialects.base import Reply, StreamMap, read_object
 from slipway_gateway.errors import BackendBroken, GatewayError, SchemaViolation
 
 Text = Annotated[str, Field(min_length=1)]
@@ -96,6 +96,9 @@ class Forward:
     def failure(self, error: GatewayError, request_id: str) -> tuple[int, bytes]:
         return _failure(error, request_id)
 
+    def stream(self, ask: Ask, request_id: str) -> StreamMap | None:
+        return None
+
 
 class ForwardBatch:
     """``POST /forward_batch``."""
@@ -134,6 +137,9 @@ class ForwardBatch:
 
     def failure(self, error: GatewayError, request_id: str) -> tuple[int, bytes]:
         return _failure(error, request_id)
+
+    def stream(self, ask: Ask, request_id: str) -> StreamMap | None:
+        return None
 
 
 def _validate(kind: type[Request], fields: dict[str, Any]) -> Request:

@@ -1,7 +1,7 @@
-"""One sweep for every deadline of every request in the process.
+"""One sweep for every deadline of every connection in the process.
 
-A timer per request and per chunk costs more than the relay itself; instead each exchange states
-what it waits for and until when, and one task looks a few times a second. Deadlines are therefore
+A timer per request and per chunk costs more than the relay itself; instead each connection states
+what it waits for and since when, and one task looks a few times a second. Deadlines are therefore
 late by up to ``PERIOD``.
 """
 
@@ -18,13 +18,15 @@ logger = logging.getLogger(__name__)
 
 
 class Watched(Protocol):
-    """Something that waits. ``check`` is quick and must not raise."""
+    """Something that waits. Both are quick; ``stop``: the process ends."""
 
     def check(self, now: float) -> None: ...
 
+    def stop(self) -> None: ...
+
 
 class Deadlines:
-    """The exchanges that are open now."""
+    """What is open now."""
 
     def __init__(self) -> None:
         self._open: set[Watched] = set()
@@ -36,6 +38,11 @@ class Deadlines:
     def remove(self, watched: Watched) -> None:
         """Its waiting is over; safe to call twice."""
         self._open.discard(watched)
+
+    def stop(self) -> None:
+        """End what is still open."""
+        for watched in tuple(self._open):
+            watched.stop()
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from slipway_contracts.model import GenerationDefaults
 from slipway_contracts.route import BackendRoute, ModelRoute
 from slipway_gateway import routing
 from slipway_gateway.control.table import RouteTable
+from slipway_gateway.dialects.base import Dialect
 from slipway_gateway.guard import Guard
 from slipway_gateway.hotpath.deadlines import Deadlines
+from slipway_gateway.hotpath.pool import Upstream
 from slipway_gateway.hotpath.record import Journal
 from slipway_gateway.hotpath.shadow import Shadows
-from slipway_gateway.hotpath.upstream import Upstream
 from slipway_gateway.metrics import Metrics
+from slipway_gateway.overload.gate import Gate
 from slipway_gateway.settings import Settings
 from slipway_gateway.tenants.keys import Keys
+from slipway_gateway.tenants.limits import Limits
 
 _DEFAULTS = GenerationDefaults()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HotPath:
-    """``heard``: monotonic seconds of PostgreSQL's last answer."""
+    """``dialects``: by dispatched path. ``paths``: of the targets that are plain paths, by their
+    bytes. ``heard``: monotonic seconds of PostgreSQL's last answer."""
 
     settings: Settings
+    dialects: Mapping[str, Dialect]
+    paths: Mapping[bytes, str]
     table: RouteTable
     keys: Keys
+    limits: Limits
+    gate: Gate
     guard: Guard
     heard: Callable[[], float]
     journal: Journal

@@ -1,362 +1,348 @@
-"""One client request from its head to its last byte.
+"""One client request from its head to its last byte, as a state machine of plain calls.
 
-Admit → read → parse (dialect) → route → attempt, perhaps a second → relay → log. Bytes go through
-as they are. The client's leaving and every deadline end the same await: this task is cancelled
-from outside (``_leave``, ``_cut``), which closes the backend's connection, and the reason decides
-what follows. The row of an attempt is in the log before the answer's last byte is sent.
+No task and no await: the client's connection, the backend's connection and the sweep of deadlines
+call in, and every call ends with the request further on or over. Bytes go through as they are.
+The row of an attempt is in the log before the answer's last byte is sent.
+
+::
+
+    RECEIVING ──body──▶ ASKING ──head──▶ RELAYING ──end──▶ OVER
+        │                │  ▲ └─never taken: the stable version, once
+        └── refused ─────┴──┴── client gone · deadline · backend broken ──▶ OVER
+
+What each end leaves behind: an answer (or the last event of a stream) unless the client is gone, a
+closed record, a freed place, a cancelled call. ``_over`` does all of it, once.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from slipway_contracts.model import Task
-from slipway_contracts.names import HEADER_REQUEST_ID, HEADER_VERSION
 from slipway_contracts.route import BackendRoute, ModelRoute
 from slipway_gateway import routing
-from slipway_gateway.dialects.base import Dialect, Reply
+from slipway_gateway.ask import Ask
+from slipway_gateway.dialects.base import Dialect, Reply, StreamMap
 from slipway_gateway.errors import (
-    BackendBroken,
-    BackendError,
-    BackendTimeout,
     BackendUnreachable,
     GatewayError,
     NoCapacity,
+    RateLimited,
     RequestTimeout,
     SchemaViolation,
+    TooLarge,
     UnknownModel,
+    UnsupportedMedia,
 )
-from slipway_gateway.hotpath.admission import admit
-from slipway_gateway.hotpath.body import read_body
-from slipway_gateway.hotpath.deps import HotPath
+from slipway_gateway.hotpath import respond
+from slipway_gateway.hotpath.attempt import CLIENT_GONE, NEVER, Attempt
 from slipway_gateway.hotpath.head import read_head, request_id_of
-from slipway_gateway.hotpath.protocol import ABORT, WATCH
-from slipway_gateway.hotpath.record import Record, Subject
-from slipway_gateway.hotpath.sniff import StreamSniffer, read_whole
-from slipway_gateway.hotpath.upstream import Answer
-from slipway_gateway.outcome import Events, Observed, judge
+from slipway_gateway.hotpath.record import Subject
+from slipway_gateway.outcome import Observed
 from slipway_gateway.render import sse_error
 from slipway_gateway.tenants.keys import Caller
+from slipway_gateway.tenants.limits import Lease
+
+if TYPE_CHECKING:
+    from slipway_gateway.hotpath.deps import HotPath
+    from slipway_gateway.hotpath.protocol import ClientConnection
 
 logger = logging.getLogger(__name__)
 
 NO_VERSION = "-"
-BODY = "http.response.body"
-CLIENT_GONE = 499
-_JSON = (b"content-type", b"application/json")
-
-
-class _ClientGone(Exception):
-    """The client left; nobody reads an answer any more."""
+_NOTHING = Observed()
 
 
 class Exchange:
-    """Make one for each request; ``run`` once."""
+    """Make one at the end of a request's head; ``begin`` it when its turn on the connection comes.
 
-    def __init__(self, hot: HotPath, dialect: Dialect, scope: Any, receive: Any, send: Any) -> None:
+    ``response_complete`` and ``keep_alive`` are the names by which uvicorn's protocol asks.
+    """
+
+    def __init__(
+        self,
+        hot: HotPath,
+        dialect: Dialect,
+        client: ClientConnection,
+        headers: list[tuple[bytes, bytes]],
+        *,
+        keep_alive: bool,
+    ) -> None:
+        self.keep_alive = keep_alive
+        self.response_complete = False
         self._hot = hot
         self._dialect = dialect
-        self._scope = scope
-        self._receive = receive
-        self._send = send
-        self._head = read_head(scope["headers"])
+        self._client = client
+        self._head = read_head(headers)
         self._request_id = request_id_of(self._head)
         self._version = NO_VERSION
-        self._task: asyncio.Task[Any] | None = None
-        self._record: Record | None = None
-        self._deadline = time.monotonic() + hot.settings.body_timeout
-        self._timeout: GatewayError = RequestTimeout("the request body came too slowly")
-        self._hard_deadline = float("inf")
-        self._overdue_at = float("inf")
-        self._sending_since: float | None = None
-        self._cut_by: GatewayError | None = None
-        self._gone = False
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._begun = self._received = False
+        self._caller: Caller | None = None
+        self._lease: Lease | None = None
+        self._subject: Subject | None = None
+        self._body = b""
+        self._retry: BackendRoute | None = None
+        self._attempt: Attempt | None = None
+        self._stream_map: StreamMap | None = None
+        self._seen = _NOTHING
         self._started = False
-        self._over = False
-        self.status = CLIENT_GONE
+        self._deadline = NEVER
+        self._stalled_since: float | None = None
 
-    async def run(self) -> None:
-        """Answer the request; the only place that catches everything."""
-        self._task = asyncio.current_task()
-        self._hot.deadlines.add(self)
-        try:
-            await self._interruptible()
-        except _ClientGone:
-            self.status = CLIENT_GONE
-        except GatewayError as error:
-            await self._fail(error)
-        except Exception:
-            logger.exception("request failed", extra={"request_id": self._request_id})
-            await self._fail(GatewayError("the gateway failed on this request"))
-        finally:
-            self._over = True
-            self._hot.deadlines.remove(self)
-            self._hot.metrics.answered(self._scope["method"], self._dialect.path, self.status)
+    # -- the client's connection calls -----------------------------------------------------------
 
-    async def _interruptible(self) -> None:
-        """``_answer``, with a cancellation from inside turned back into its reason."""
-        try:
-            await self._answer()
-        except asyncio.CancelledError:
-            if self._gone or self._cut_by is not None:
-                assert self._task is not None
-                self._task.uncancel()
-            self._end_unfinished()
-            if self._gone:
-                raise _ClientGone from None
-            if self._cut_by is not None:
-                raise self._cut_by from None
-            raise
+    def begin(self) -> None:
+        """The requests before it on the connection are answered."""
+        self._begun = True
+        self._deadline = time.monotonic() + self._hot.settings.body_timeout
+        self._guarded(self._admit)
 
-    # -- what ends the waiting -------------------------------------------------------------------
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        if self.response_complete:
+            return
+        self._size += len(data)
+        if self._size > self._hot.settings.body_limit:
+            if self._begun:
+                self._fail(self._too_large())
+            return
+        self._parts.append(data)
+
+    def on_complete(self) -> None:
+        """The request is whole."""
+        self._received = True
+        if self._begun and not self.response_complete:
+            self._guarded(self._route)
+
+    def client_gone(self) -> None:
+        """Nobody reads an answer any more."""
+        self._over(CLIENT_GONE)
+
+    def stall(self) -> None:
+        """The client reads more slowly than the backend writes."""
+        self._stalled_since = time.monotonic()
+        if self._attempt is not None:
+            self._attempt.stall()
+
+    def flow(self) -> None:
+        """It has caught up."""
+        self._stalled_since = None
+        if self._attempt is not None:
+            self._attempt.flow()
 
     def check(self, now: float) -> None:
         """The sweep of ``Deadlines``."""
-        if self._over:
-            return
-        if self._sending_since is not None:
-            # Waiting for the client, not for the backend.
-            if now - self._sending_since > self._hot.settings.client_timeout:
-                self._scope["state"].get(ABORT, lambda: None)()
-            return
-        record = self._record
-        if now > self._overdue_at and record is not None and not record.closed:
-            self._overdue_at = float("inf")
-            record.mark_overdue()
-        if now > self._deadline or now > self._hard_deadline:
-            self._deadline = self._hard_deadline = float("inf")
-            self._cut_by = self._timeout
-            self._interrupt()
-
-    def _watch_client(self) -> None:
-        """From here on the only news of the client can be that it has left."""
-        watch = self._scope["state"].get(WATCH)
-        if watch is not None:
-            watch(self._leave)
-        else:
-            # Another server than ours: the ASGI way, a task that waits.
-            watcher = asyncio.ensure_future(self._receive())
-            watcher.add_done_callback(self._watched)
-
-    def _watched(self, watcher: asyncio.Future[Any]) -> None:
-        if not watcher.cancelled() and watcher.exception() is None:
-            self._leave()
-
-    def _leave(self) -> None:
-        if self._over or self._cut_by is not None:
-            return
-        self._gone = True
-        self._interrupt()
-
-    def _interrupt(self) -> None:
-        if self._task is not None and not self._over:
-            self._task.cancel()
+        if self._stalled_since is not None:
+            if now - self._stalled_since > self._hot.settings.client_timeout:
+                self._client.abort()
+        elif now > self._deadline:
+            if self._attempt is None:
+                self._fail(RequestTimeout("the request body came too slowly"))
+            else:
+                self._retry = None
+                self._attempt.time_out()
+        elif self._attempt is not None:
+            self._attempt.check(now)
 
     # -- the way in ------------------------------------------------------------------------------
 
-    async def _answer(self) -> None:
-        hot = self._hot
-        caller = admit(hot.keys, self._head, self._scope)
-        body = await read_body(self._head, self._receive, hot.settings.body_limit)
-        if body is None:
-            raise _ClientGone
-        self._deadline = float("inf")
+    def _guarded(self, step: Callable[[], None]) -> None:
+        """The only place that catches everything."""
+        try:
+            step()
+        except GatewayError as error:
+            self._fail(error)
+        except Exception:
+            logger.exception("request failed", extra={"request_id": self._request_id})
+            self._fail(GatewayError("the gateway failed on this request"))
+
+    def _admit(self) -> None:
+        head, hot = self._head, self._hot
+        head.check()
+        self._caller = hot.keys.admit(
+            head.authorization, self._client.address(head), time.monotonic()
+        )
+        if head.content_encoding not in (None, "", "identity"):
+            raise UnsupportedMedia("send the body uncompressed (no Content-Encoding)")
+        if self._size > hot.settings.body_limit or (
+            head.content_length is not None and int(head.content_length) > hot.settings.body_limit
+        ):
+            raise self._too_large()
+        if self._received:
+            self._route()
+        elif self._client.expects_continue():
+            self._client.write(respond.CONTINUE)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the body is over {self._hot.settings.body_limit} bytes")
+
+    def _route(self) -> None:
+        hot, caller, parts = self._hot, self._caller, self._parts
+        assert caller is not None
+        body = parts[0] if len(parts) == 1 else b"".join(parts)
+        parts.clear()
         default = hot.table.default(Task.TEXT_GENERATION)
         ask = self._dialect.parse(body, hot.defaults(default))
-        route = default if ask.model is None else self._named(ask.model, caller)
+        route = default if ask.model is None else self._named(ask, caller)
         if route is None:
             raise NoCapacity("no default Model serves text generation; set spec.default on one")
         caller.check(route.model)
-        hints = routing.Hints(
-            caller=caller.identity, conversation=self._head.conversation, user=self._head.user
+        now = time.monotonic()
+        self._lease = hot.limits.enter(caller, route.model, now)
+        unit = routing.unit_of(
+            route,
+            ask,
+            routing.Hints(caller.identity, self._head.conversation, self._head.user),
         )
-        unit = routing.unit_of(route, ask, hints)
         backend = hot.choose(route, unit)
         if backend is None:
             raise NoCapacity(f"no version of {route.model} serves now")
-        self._watch_client()
-        subject = Subject(
-            request_id=self._request_id,
-            path=self._dialect.path,
-            ask=ask,
-            route=route,
-            unit_hash=routing.unit_hash(unit),
-            caller=caller,
+        self._subject = Subject(
+            self._request_id, self._dialect.path, ask, route, routing.unit_hash(unit), caller
         )
-        upstream_body = self._dialect.upstream_body(ask, route)
-        await self._attempts(subject, backend, upstream_body)
-        hot.shadows.offer(subject, upstream_body)
+        self._body = self._dialect.upstream_body(ask, route)
+        self._stream_map = self._dialect.stream(ask, self._request_id)
+        self._retry = routing.retry_on(route, backend)
+        self._deadline = now + hot.settings.total_timeout
+        hot.gate.retries.requested()
+        self._ask(backend, 1)
 
-    def _named(self, model: str, caller: Caller) -> ModelRoute:
+    def _named(self, ask: Ask, caller: Caller) -> ModelRoute:
+        model = ask.model
+        assert model is not None
         caller.check(model)
         route = self._hot.table.get(model)
         if route is None:
             raise UnknownModel(f"there is no model {model!r}; see /v1/models", param="model")
-        if route.task is not Task.TEXT_GENERATION:
+        if route.task is not ask.task:
             raise SchemaViolation(f"the model {model} is for {route.task.value}", param="model")
         return route
 
     # -- attempts --------------------------------------------------------------------------------
 
-    async def _attempts(self, subject: Subject, backend: BackendRoute, body: bytes) -> None:
-        """The assigned version, then once the stable one if the first never took the request."""
-        self._hard_deadline = time.monotonic() + self._hot.settings.total_timeout
-        retry = routing.retry_on(subject.route, backend)
-        try:
-            await self._attempt(subject, backend, body, number=1, last=retry is None)
-        except BackendUnreachable:
-            if retry is None or self._started:
-                raise
-            await self._attempt(subject, retry, body, number=2, last=True)
-
-    async def _attempt(
-        self, subject: Subject, backend: BackendRoute, body: bytes, *, number: int, last: bool
-    ) -> None:
-        hot = self._hot
-        record = Record(hot.journal, subject, version=backend.version, number=number)
-        self._record = record
+    def _ask(self, backend: BackendRoute, number: int) -> None:
+        """The assigned version first; the second attempt, on the stable one, is the last."""
+        assert self._subject is not None
         self._version = backend.version
-        self._timeout = BackendTimeout("the backend did not answer in time")
-        self._deadline = record.began + hot.settings.first_byte_timeout
-        overdue_ms = subject.route.overdue_ms
-        if subject.ask.stream and overdue_ms is not None:
-            self._overdue_at = record.began + overdue_ms / 1000
-        try:
-            answer = await hot.upstream.post(
-                backend.url, subject.ask.path, body=body, headers=self._upstream_headers()
-            )
-            try:
-                if answer.is_stream and answer.status == 200:
-                    await self._relay_stream(subject, record, answer)
-                else:
-                    await self._relay_whole(subject, record, answer, last=last)
-            finally:
-                answer.close()
-        except BackendError as error:
-            # Closed already where the answer itself said so.
-            record.close(error.status, Events(error=True), Observed(), message=error.message)
-            raise
-        finally:
-            self._overdue_at = float("inf")
+        attempt = self._attempt = Attempt(self._hot, self, self._subject, backend, number)
+        attempt.begin(self._upstream_headers(), self._body, last=self._retry is None)
 
-    async def _relay_whole(
-        self, subject: Subject, record: Record, answer: Answer, *, last: bool
-    ) -> None:
-        body = await answer.whole()
-        if answer.never_taken(last=last):
-            raise BackendUnreachable(f"the backend of {record.version} is not there")
-        seen = read_whole(body)
-        broken = seen is None and answer.status < 400
-        seen = seen or Observed()
-        events = judge(subject.ask, answer.status, seen, broken=broken, body=body)
-        if broken:
-            raise BackendBroken("the backend's answer is not a JSON object")
-        reply = Reply(
-            status=answer.status,
-            body=body,
-            version=record.version,
-            millis=record.millis(),
-            request_id=self._request_id,
+    def _upstream_headers(self) -> bytes:
+        trace = self._head.traceparent
+        return b"%bx-request-id: %b\r\n%b" % (
+            _UPSTREAM,
+            self._request_id.encode("ascii"),
+            b"" if trace is None else b"traceparent: %b\r\n" % trace.encode("latin-1"),
         )
-        status, out = self._dialect.whole(reply)
-        message = body[:500].decode("utf-8", "replace") if answer.status >= 400 else None
-        record.close(answer.status, events, seen, message=message)
-        headers = answer.headers() if out is body else [_JSON]
-        await self._send_whole(status, out, headers)
 
-    async def _relay_stream(self, subject: Subject, record: Record, answer: Answer) -> None:
-        sniffer = StreamSniffer()
-        idle = self._hot.settings.idle_timeout
-        await self._start(answer.status, answer.headers())
-        try:
-            while chunk := await answer.chunk():
-                now = time.monotonic()
-                if out := sniffer.feed(chunk, now):
-                    if sniffer.seen.first_content is not None:
-                        self._overdue_at = float("inf")
-                    # Until the client has taken it: its slowness is not the backend's.
-                    self._sending_since = now
-                    await self._send({"type": BODY, "body": out, "more_body": True})
-                    self._sending_since = None
-                self._deadline = time.monotonic() + idle
-            rest = sniffer.rest(time.monotonic())
-            if not sniffer.seen.whole and not sniffer.blind:
-                raise BackendBroken("the backend's stream ended before its answer did")
-        except (BackendError, asyncio.CancelledError) as error:
-            self._broken_stream(record, answer, sniffer.seen, error)
-            raise
-        events = judge(subject.ask, answer.status, sniffer.seen, broken=False)
-        record.close(answer.status, events, sniffer.seen)
-        await self._finish(rest)
-
-    def _broken_stream(
-        self, record: Record, answer: Answer, seen: Observed, error: BaseException
-    ) -> None:
-        """The row of a stream that did not end by itself, with what was seen of it."""
-        if isinstance(error, asyncio.CancelledError):
-            if self._cut_by is None:
-                record.close(answer.status, Events(), seen, client_gone=True)
-                return
-            error = self._cut_by
-        record.close(answer.status, Events(error=True), seen, message=str(error))
-
-    def _end_unfinished(self) -> None:
-        """Cancelled before an answer began: who ended it decides what the row says."""
-        record = self._record
-        if record is None or record.closed:
-            return
-        if self._cut_by is not None:
-            error = self._cut_by
-            record.close(error.status, Events(error=True), Observed(), message=error.message)
+    def attempt_failed(self, error: GatewayError) -> None:
+        """A backend that never took the request may be replaced by another, once."""
+        self._attempt = None
+        retry, self._retry = self._retry, None
+        untaken = isinstance(error, BackendUnreachable)
+        if retry is None or not untaken or not self._hot.gate.retries.spend(time.monotonic()):
+            self._fail(error)
         else:
-            record.close(CLIENT_GONE, Events(), Observed(), client_gone=True)
+            self._guarded(lambda: self._ask(retry, 2))
+
+    # -- its answer ------------------------------------------------------------------------------
+
+    def answered(self, status: int, body: bytes, headers: bytes, seen: Observed) -> None:
+        """A whole answer, in the client's language."""
+        subject, attempt = self._subject, self._attempt
+        assert subject is not None and attempt is not None and attempt.record is not None
+        self._seen, self._attempt = seen, None
+        reply = Reply(status, body, self._version, attempt.record.millis(), self._request_id)
+        self._guarded(lambda: self._translate(reply, headers))
+        self._hot.shadows.offer(subject, self._body)
+
+    def _translate(self, reply: Reply, headers: bytes) -> None:
+        status, body = self._dialect.whole(reply)
+        self._send_whole(status, body, headers if body is reply.body else respond.JSON)
+
+    def stream_begins(self, status: int, headers: bytes) -> None:
+        """A stream passes as it is, unless the dialect says otherwise."""
+        self._send_head(status, headers, respond.CHUNKED)
+
+    def stream_goes_on(self, events: bytes) -> None:
+        """Towards the client; what the loop writes in one turn goes out together."""
+        if self._stream_map is not None:
+            events = self._stream_map.feed(events)
+        self._client.write(respond.chunk(events))
+
+    def stream_ends(self, events: bytes, seen: Observed) -> None:
+        """A proper end."""
+        assert self._subject is not None
+        self._seen, self._attempt = seen, None
+        if self._stream_map is not None:
+            events = self._stream_map.feed(events) + self._stream_map.end()
+        self._client.write(respond.chunk(events) + respond.LAST_CHUNK)
+        self._over(200)
+        self._hot.shadows.offer(self._subject, self._body)
 
     # -- the way out -----------------------------------------------------------------------------
 
-    async def _fail(self, error: GatewayError) -> None:
+    def _fail(self, error: GatewayError) -> None:
         """An error of the gateway's own: an answer, or the last event of a stream."""
-        self._over = True
+        if self.response_complete:
+            return
         if self._started:
-            await self._finish(sse_error(error, self._request_id))
+            mapped = self._stream_map
+            last = sse_error(error, self._request_id) if mapped is None else mapped.failed(error)
+            self._client.write(respond.chunk(last) + respond.LAST_CHUNK)
+            self._over(200)
             return
         status, body = self._dialect.failure(error, self._request_id)
-        headers = [_JSON]
+        headers = respond.JSON
         if error.retry_after is not None:
-            headers.append((b"retry-after", str(error.retry_after).encode()))
+            headers += b"retry-after: %d\r\n" % error.retry_after
+        if isinstance(error, RateLimited):
+            headers += respond.lines(error.headers)
         if status in (408, 413):
             # The rest of the body is not read.
-            headers.append((b"connection", b"close"))
-        await self._send_whole(status, body, headers)
+            self.keep_alive = False
+        self._send_whole(status, body, headers)
 
-    async def _send_whole(
-        self, status: int, body: bytes, headers: list[tuple[bytes, bytes]]
-    ) -> None:
-        if status == 503 and not any(name == b"retry-after" for name, _ in headers):
-            headers.append((b"retry-after", b"1"))
-        await self._start(status, [*headers, (b"content-length", str(len(body)).encode())])
-        await self._finish(body)
+    def _send_whole(self, status: int, body: bytes, headers: bytes) -> None:
+        if status == 503 and b"retry-after:" not in headers:
+            headers += b"retry-after: 1\r\n"
+        self._send_head(status, headers, respond.SIZED % len(body))
+        self._client.write(body)
+        self._over(status)
 
-    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        headers.append((HEADER_VERSION.encode(), self._version.encode()))
-        headers.append((HEADER_REQUEST_ID.encode(), self._request_id.encode()))
+    def _send_head(self, status: int, headers: bytes, framing: bytes) -> None:
+        defaults = self._client.defaults()
+        if defaults.closes:
+            self.keep_alive = False
+        elif not self.keep_alive:
+            headers += respond.CLOSE
+        if self._lease is not None and (limits := self._lease.headers):
+            headers += respond.lines(limits)
         self._started = True
-        self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        version, request_id = self._version.encode("ascii"), self._request_id.encode("ascii")
+        self._client.write(
+            respond.head(status, defaults.lines, headers, version, request_id, framing)
+        )
 
-    async def _finish(self, data: bytes) -> None:
-        self._over = True
-        self._hot.deadlines.remove(self)
-        await self._send({"type": BODY, "body": data, "more_body": False})
+    def _over(self, status: int) -> None:
+        """Leave nothing behind."""
+        if self.response_complete:
+            return
+        self.response_complete = True
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            if attempt.sniffer is not None:
+                self._seen = attempt.sniffer.seen
+            attempt.cancel()
+        if self._lease is not None:
+            self._lease.settle(self._seen.prompt_tokens, self._seen.completion_tokens_so_far)
+        self._hot.metrics.answered("POST", self._dialect.path, status)
+        self._client.answered(self)
 
-    def _upstream_headers(self) -> dict[str, str]:
-        headers = {
-            "content-type": "application/json",
-            "accept-encoding": "identity",
-            HEADER_REQUEST_ID: self._request_id,
-        }
-        if self._head.traceparent is not None:
-            headers["traceparent"] = self._head.traceparent
-        return headers
+
+_UPSTREAM = b"content-type: application/json\r\naccept-encoding: identity\r\n"

@@ -1,11 +1,10 @@
-"""uvicorn's HTTP protocol with the limits that it lacks: size and time of the request head.
+"""A client's connection: uvicorn's HTTP protocol, with the hot routes relayed below ASGI.
 
-A head that is too large is 431, one that does not come within ``header_timeout`` closes the
-connection (slow-loris). The body's limits are the exchange's. At the end of the process a request
-that has arrived is answered before its connection is closed, or the kernel would reset it. The
-transport's ``abort`` is handed to the application, because closing waits for a client that does not
-read; and the application may ask to be called when the client leaves, which is cheaper than a task
-that waits for it.
+A request of a hot route becomes an ``Exchange``; every other one is uvicorn's own cycle with
+FastAPI behind it. Both wait in one line, so pipelined requests are answered in their order. Limits
+that uvicorn lacks are here too: a head that is too large is 431, one that does not come within
+``header_timeout`` closes the connection (slow-loris). At the end of the process a request that has
+arrived is answered before its connection is closed, or the kernel would reset it.
 """
 
 from __future__ import annotations
@@ -14,17 +13,19 @@ import asyncio
 import fcntl
 import struct
 import termios
-from collections.abc import Callable
+import time
 from typing import Any
+from urllib.parse import unquote
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from slipway_gateway.errors import BadRequest, GatewayError, TooLarge
+from slipway_gateway.hotpath.deps import HotPath
+from slipway_gateway.hotpath.exchange import Exchange
+from slipway_gateway.hotpath.head import Head
+from slipway_gateway.hotpath.respond import Defaults
 from slipway_gateway.render import openai_error
-from slipway_gateway.settings import Settings
-
-ABORT = "slipway.abort"
-WATCH = "slipway.watch"
 
 
 def _answer(status: bytes, error: GatewayError) -> bytes:
@@ -51,98 +52,235 @@ def unread(transport: asyncio.BaseTransport) -> int:
     return int(count)
 
 
-def limited_protocol(settings: Settings) -> type[HttpToolsProtocol]:
-    """The protocol class for these settings (uvicorn makes the instances)."""
-    head_limit, count_limit = settings.header_limit, settings.header_count_limit
-    timeout = settings.header_timeout
+class ClientConnection(HttpToolsProtocol):
+    """uvicorn makes one for each connection; ``hot`` is what all of them share."""
 
-    class LimitedProtocol(HttpToolsProtocol):
-        """One connection."""
+    def __init__(self, *args: Any, hot: HotPath, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._hot = hot
+        self._settings = hot.settings
+        self._defaults = Defaults()
+        self._running: Exchange | None = None
+        self._head_since: float | None = None
+        self._idle_since: float | None = None
+        self._head_size = 0
+        self._refused = False
+        self._last = False
 
-        _head_size = 0
-        _head_timer: asyncio.TimerHandle | None = None
-        _refused = False
-        _last = False
-        _on_leave: Callable[[], None] | None = None
+    # -- what an exchange asks of its client -----------------------------------------------------
 
-        def connection_made(self, transport: Any) -> None:
-            super().connection_made(transport)
-            self._head_timer = self.loop.call_later(timeout, self._head_late)
+    def write(self, data: bytes) -> None:
+        """Towards the client; what is written in one turn of the loop goes out together."""
+        if data:
+            self.transport.write(data)
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._stop_timer()
-            super().connection_lost(exc)
-            if self._on_leave is not None:
-                self._on_leave()
+    def abort(self) -> None:
+        """Cut a client that does not read; closing would wait for it."""
+        self.transport.abort()
 
-        def watch(self, on_leave: Callable[[], None] | None) -> None:
-            """Call it when the client leaves; None ends that. The last one counts."""
-            self._on_leave = on_leave
-            # Reading may have been paused by a large body; a paused socket does not tell its end.
-            self.flow.resume_reading()
+    def address(self, head: Head) -> str:
+        """Where the call comes from. Behind a proxy on this machine everybody seems to call from
+        loopback, so a forwarded call has no address."""
+        return "" if self.client is None or head.forwarded else self.client[0]
 
-        def data_received(self, data: bytes) -> None:
-            if self._refused:
-                return
-            if self._head_timer is not None:
-                # Only while a head is coming: what the parser has not yet given as a field counts.
-                self._head_size += len(data)
-            super().data_received(data)
-            if self._head_timer is not None and self._head_size > head_limit:
-                self._refuse()
+    def expects_continue(self) -> bool:
+        """The client waits with the body until it is told to send it."""
+        return self.expect_100_continue
 
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            self.scope["state"][ABORT] = self.transport.abort
-            self.scope["state"][WATCH] = self.watch
-            if self._head_timer is None:
-                self._head_timer = self.loop.call_later(timeout, self._head_late)
-                self._head_size = 0
+    def defaults(self) -> Defaults:
+        """The headers of every answer."""
+        self._defaults.update(self.server_state.default_headers)
+        return self._defaults
 
-        def on_headers_complete(self) -> None:
-            self._stop_timer()
-            size = len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers)
-            if size > head_limit or len(self.headers) > count_limit:
-                self._refuse()
-                return
-            super().on_headers_complete()
-            if self._last:
-                self.cycle.keep_alive = False
+    def answered(self, exchange: Exchange) -> None:
+        """It is over; the next in line may begin."""
+        if exchange is not self._running:
+            return
+        self._running = None
+        if not exchange.keep_alive or self._last:
+            self.transport.close()
+        self.on_response_complete()
 
-        def shutdown(self) -> None:
-            """uvicorn ends: no request after the one that is there."""
-            idle = self.cycle is None or self.cycle.response_complete
-            begun = self._head_timer is not None and (self.cycle is not None or self._head_size > 0)
-            self._last = True
-            if not (idle and (begun or unread(self.transport))):
-                super().shutdown()
+    # -- deadlines -------------------------------------------------------------------------------
 
-        def on_body(self, body: bytes) -> None:
-            if not self._refused:
-                super().on_body(body)
+    def check(self, now: float) -> None:
+        """The sweep: a head that does not come, a connection that nobody uses, a request's own."""
+        if self._running is not None:
+            self._running.check(now)
+        if self._head_since is not None:
+            late = now - self._head_since > self._settings.header_timeout
+        else:
+            since = self._idle_since
+            late = since is not None and now - since > self._settings.keep_alive
+        if late and not self.transport.is_closing():
+            self.transport.close()
 
-        def on_message_complete(self) -> None:
-            if not self._refused:
-                super().on_message_complete()
+    def stop(self) -> None:
+        """The process ends and its grace is over."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.client_gone()
+        self.transport.abort()
 
-        def send_400_response(self, msg: str) -> None:
-            self._refuse(_NO_HTTP)
+    # -- asyncio ---------------------------------------------------------------------------------
 
-        def _refuse(self, answer: bytes = _TOO_LARGE) -> None:
-            self._refused = True
-            self._stop_timer()
-            if not self.transport.is_closing():
-                self.transport.write(answer)
-                self.transport.close()
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._head_since = time.monotonic()
+        self._hot.deadlines.add(self)
 
-        def _stop_timer(self) -> None:
-            if self._head_timer is not None:
-                self._head_timer.cancel()
-                self._head_timer = None
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._hot.deadlines.remove(self)
+        running, self._running = self._running, None
+        if isinstance(self.cycle, Exchange):
+            self.cycle = None
+        self.pipeline.clear()
+        super().connection_lost(exc)
+        if running is not None:
+            running.client_gone()
 
-        def _head_late(self) -> None:
-            self._head_timer = None
-            if not self.transport.is_closing():
-                self.transport.close()
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        if self._head_since is not None:
+            # Only while a head is coming: what the parser has not yet given as a field counts.
+            self._head_size += len(data)
+        super().data_received(data)
+        if self._head_since is not None and self._head_size > self._settings.header_limit:
+            self._refuse(_TOO_LARGE)
 
-    return LimitedProtocol
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._running is not None:
+            self._running.stall()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._running is not None:
+            self._running.flow()
+
+    # -- httptools -------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+        self._idle_since = None
+        if self._head_since is None:
+            self._head_since = time.monotonic()
+            self._head_size = 0
+
+    def on_headers_complete(self) -> None:
+        self._head_since = None
+        if self._refused:
+            return
+        if self._head_size > self._settings.header_limit and self._is_too_large():
+            self._refuse(_TOO_LARGE)
+            return
+        if len(self.headers) > self._settings.header_count_limit:
+            self._refuse(_TOO_LARGE)
+            return
+        dialect = self._hot.dialects.get(self._path())
+        if dialect is None or self.parser.get_method() != b"POST":
+            self._cold()
+            return
+        before = self.cycle
+        exchange = Exchange(self._hot, dialect, self, self.headers, keep_alive=self._keeps_alive())
+        self.cycle = exchange  # type: ignore[assignment]
+        if before is None or before.response_complete:
+            self._begin(exchange)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
+
+    def on_body(self, body: bytes) -> None:
+        if self._refused:
+            return
+        if isinstance(self.cycle, Exchange):
+            self.cycle.on_body(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._refused:
+            return
+        if isinstance(self.cycle, Exchange):
+            self.cycle.on_complete()
+        else:
+            super().on_message_complete()
+
+    # -- uvicorn ---------------------------------------------------------------------------------
+
+    def on_response_complete(self) -> None:
+        """Of either kind: go on with the line, or be idle."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle_since = time.monotonic()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if isinstance(cycle, Exchange):
+            self._begin(cycle)
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def shutdown(self) -> None:
+        """uvicorn ends: no request after the one that is there."""
+        idle = self.cycle is None or self.cycle.response_complete
+        begun = self._head_since is not None and (self.cycle is not None or self._head_size > 0)
+        self._last = True
+        if not (idle and (begun or unread(self.transport))):
+            super().shutdown()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(_NO_HTTP)
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _begin(self, exchange: Exchange) -> None:
+        self._running = exchange
+        if self._last:
+            exchange.keep_alive = False
+        exchange.begin()
+
+    def _cold(self) -> None:
+        self.scope = {  # type: ignore[typeddict-item]
+            "type": "http",
+            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
+            "http_version": "1.1",
+            "server": self.server,
+            "client": self.client,
+            "scheme": self.scheme or "http",
+            "root_path": self.root_path,
+            "headers": self.headers,
+            "state": self.app_state.copy(),
+        }
+        super().on_headers_complete()
+        if self._last:
+            self.cycle.keep_alive = False
+
+    def _path(self) -> str:
+        """The path that is dispatched: decoded, without query, whatever form the target has."""
+        url = self.url
+        if url in self._hot.paths:
+            return self._hot.paths[url]
+        path = httptools.parse_url(url).path
+        return unquote(path.decode("ascii")) if path else ""
+
+    def _keeps_alive(self) -> bool:
+        return self.parser.get_http_version() != "1.0" and bool(self.parser.should_keep_alive())
+
+    def _is_too_large(self) -> bool:
+        size = len(self.url) + sum(len(n) + len(v) + 4 for n, v in self.headers)
+        return size > self._settings.header_limit
+
+    def _refuse(self, answer: bytes) -> None:
+        self._refused = True
+        self._head_since = None
+        if not self.transport.is_closing():
+            self.transport.write(answer)
+            self.transport.close()

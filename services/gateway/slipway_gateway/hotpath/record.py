@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from slipway_contracts.attempt import Attempt, Overdue
 from slipway_contracts.route import ModelRoute
@@ -29,8 +30,7 @@ class Journal:
     keep_text: Callable[[str], str | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(NamedTuple):
     """What all attempts at one request share. ``path`` is the dispatched route."""
 
     request_id: str
@@ -45,7 +45,7 @@ class Record:
     """One attempt at one version."""
 
     def __init__(
-        self, journal: Journal, subject: Subject, *, version: str, number: int, shadow: bool = False
+        self, journal: Journal, subject: Subject, version: str, number: int, *, shadow: bool = False
     ) -> None:
         self._journal = journal
         self._subject = subject

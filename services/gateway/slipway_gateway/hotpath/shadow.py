@@ -6,7 +6,6 @@ judged and logged with ``shadow`` true, and goes nowhere. Copies beyond the boun
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import time
@@ -14,16 +13,22 @@ from collections.abc import Callable
 
 from slipway_contracts.names import HEADER_REQUEST_ID
 from slipway_contracts.route import ShadowRoute
-from slipway_gateway.errors import BackendError
+from slipway_gateway.errors import BackendBroken, BackendError, BackendTimeout
+from slipway_gateway.hotpath.deadlines import Deadlines
+from slipway_gateway.hotpath.pool import Call, Upstream
 from slipway_gateway.hotpath.record import Journal, Record, Subject
 from slipway_gateway.hotpath.sniff import StreamSniffer, read_whole
-from slipway_gateway.hotpath.upstream import Answer, Upstream
 from slipway_gateway.outcome import Events, Observed, judge
 
 logger = logging.getLogger(__name__)
 
 # Originals are attempts 1 and 2 of a request.
 SHADOW_ATTEMPT = 0
+_HEADERS = (
+    b"content-type: application/json\r\naccept-encoding: identity\r\n"
+    + HEADER_REQUEST_ID.encode()
+    + b": %b-shadow\r\n"
+)
 
 
 class Shadows:
@@ -33,17 +38,21 @@ class Shadows:
         self,
         journal: Journal,
         upstream: Upstream,
+        deadlines: Deadlines,
         *,
         concurrency: int,
         timeout: float,
+        answer_limit: int,
         is_fenced: Callable[[], bool],
     ) -> None:
         self._journal = journal
         self._upstream = upstream
+        self._deadlines = deadlines
         self._concurrency = concurrency
         self._timeout = timeout
+        self._answer_limit = answer_limit
         self._is_fenced = is_fenced
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: set[_Copy] = set()
         self._random = random.Random()
         self.dropped = 0
 
@@ -55,61 +64,84 @@ class Shadows:
         if len(self._running) >= self._concurrency:
             self.dropped += 1
             return
-        task = asyncio.create_task(self._run(subject, shadow, body))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        record = Record(self._journal, subject, shadow.version, SHADOW_ATTEMPT, shadow=True)
+        copy = _Copy(subject, record, self._ended, answer_limit=self._answer_limit)
+        copy.deadline = record.began + self._timeout
+        self._running.add(copy)
+        self._deadlines.add(copy)
+        copy.call = self._post(subject, shadow, body, copy)
 
-    async def stop(self) -> None:
-        """Cut what still runs."""
-        tasks = tuple(self._running)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def _post(self, subject: Subject, shadow: ShadowRoute, body: bytes, copy: _Copy) -> Call:
+        headers = _HEADERS % subject.request_id.encode("ascii")
+        return self._upstream.post(shadow.url, subject.ask.path, copy, headers=headers, body=body)
 
-    async def _run(self, subject: Subject, shadow: ShadowRoute, body: bytes) -> None:
-        record = Record(
-            self._journal, subject, version=shadow.version, number=SHADOW_ATTEMPT, shadow=True
-        )
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._drain(subject, shadow, body, record)
-        except BackendError as error:
-            record.close(error.status, Events(error=True), Observed(), message=error.message)
-        except TimeoutError:
-            record.close(504, Events(error=True), Observed(), message="the copy took too long")
-        except asyncio.CancelledError:
-            record.close(499, Events(), Observed(), client_gone=True)
-            raise
-        except Exception:
-            logger.exception("a copy failed", extra={"request_id": subject.request_id})
-            record.close(500, Events(), Observed(), client_gone=True)
+    def _ended(self, copy: _Copy) -> None:
+        self._running.discard(copy)
+        self._deadlines.remove(copy)
 
-    async def _drain(
-        self, subject: Subject, shadow: ShadowRoute, body: bytes, record: Record
+
+class _Copy:
+    """One copy: a ``Receiver`` that keeps only what judging needs."""
+
+    def __init__(
+        self, subject: Subject, record: Record, ended: Callable[[_Copy], None], *, answer_limit: int
     ) -> None:
-        headers = {
-            "content-type": "application/json",
-            "accept-encoding": "identity",
-            HEADER_REQUEST_ID: f"{subject.request_id}-shadow",
-        }
-        answer = await self._upstream.post(shadow.url, subject.ask.path, body=body, headers=headers)
-        try:
-            if answer.is_stream and answer.status == 200:
-                seen, broken, data = await _drain_stream(answer)
-            else:
-                data = await answer.whole()
-                whole = read_whole(data)
-                seen, broken = whole or Observed(), whole is None and answer.status < 400
-        finally:
-            answer.close()
-        record.close(
-            answer.status, judge(subject.ask, answer.status, seen, broken=broken, body=data), seen
-        )
+        self._subject = subject
+        self._record = record
+        self._ended = ended
+        self._answer_limit = answer_limit
+        self._status = 0
+        self._sniffer: StreamSniffer | None = None
+        self._body = bytearray()
+        self.call: Call | None = None
+        self.deadline = 0.0
 
+    def check(self, now: float) -> None:
+        """The sweep of ``Deadlines``."""
+        if now > self.deadline:
+            self._broken(BackendTimeout("the copy took too long"))
 
-async def _drain_stream(answer: Answer) -> tuple[Observed, bool, bytes]:
-    sniffer = StreamSniffer()
-    while chunk := await answer.chunk():
-        sniffer.feed(chunk, time.monotonic())
-    sniffer.rest(time.monotonic())
-    return sniffer.seen, not sniffer.seen.whole and not sniffer.blind, b""
+    def stop(self) -> None:
+        """The process ends: the copy has no outcome."""
+        self._record.close(499, Events(), Observed(), client_gone=True)
+        self._end()
+
+    def head(self, status: int, content_type: bytes, headers: bytes) -> None:
+        self._status = status
+        if status == 200 and content_type.startswith(b"text/event-stream"):
+            self._sniffer = StreamSniffer()
+
+    def read(self, data: bytes, ended: bool) -> None:
+        if self._sniffer is not None:
+            self._sniffer.feed(data, time.monotonic())
+        else:
+            self._body += data
+        if len(self._body) > self._answer_limit:
+            self._broken(BackendBroken("the backend's answer is larger than answer_limit"))
+        elif ended:
+            self._judge()
+
+    def failed(self, error: BackendError) -> None:
+        self._broken(error)
+
+    def _judge(self) -> None:
+        body = bytes(self._body)
+        if self._sniffer is not None:
+            self._sniffer.rest(time.monotonic())
+            seen = self._sniffer.seen
+            broken = not seen.whole and not self._sniffer.blind
+        else:
+            whole = read_whole(body)
+            seen, broken = whole or Observed(), whole is None and self._status < 400
+        events = judge(self._subject.ask, self._status, seen, broken=broken, body=body)
+        self._record.close(self._status, events, seen)
+        self._end()
+
+    def _broken(self, error: BackendError) -> None:
+        self._record.close(error.status, Events(error=True), Observed(), message=error.message)
+        self._end()
+
+    def _end(self) -> None:
+        if self.call is not None:
+            self.call.cancel()
+        self._ended(self)

@@ -1,131 +1,210 @@
-"""The HTTP client towards backends: one aiohttp session, bytes in, bytes out.
+"""One HTTP/1.1 connection to a backend: a request out, its answer in, as calls to a ``Receiver``.
 
-Knows no dialect, no route and no log. Every failure comes out as one of the three
-``BackendError``s; the one that matters is ``BackendUnreachable``: the backend never took the
-request, so it may be sent elsewhere. Content is asked for unencoded, since it is read on the way.
+httptools parses; bytes of the body are handed on as they came, all that one read brought in one
+call. Knows no dialect, no route and no log. Every failure is one of the ``BackendError``s; the one
+that matters is ``BackendUnreachable``: the backend never took the request, so it may be sent
+elsewhere.
+
+::
+
+    idle ──send──▶ waiting ──head──▶ body ──end──▶ idle, or closed where it may not be kept
+                      └──────lost───────┴──lost──▶ closed (the receiver is told)
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
-import aiohttp
-from yarl import URL
+import httptools
 
 from slipway_gateway.errors import BackendBroken, BackendError, BackendUnreachable
 
-# Below the 5 s after which many servers (uvicorn's default) close an idle connection: the one who
-# closes first never sends a request into a connection that is being closed.
-KEEPALIVE_SECONDS = 4.0
-_HOP = frozenset(
+HEAD_LIMIT = 64 * 1024
+# Of the hop between us, or decided here.
+_DROPPED = frozenset(
     {
-        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
-        "transfer-encoding", "upgrade", "content-length", "date", "server",
-        "x-request-id", "x-slipway-version", "set-cookie",
+        b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te",
+        b"trailer", b"transfer-encoding", b"upgrade", b"content-length", b"date", b"server",
+        b"x-request-id", b"x-slipway-version", b"set-cookie",
     }
 )  # fmt: skip
 
 
-class Answer:
-    """An answer whose head has come. ``close`` may be called at any time and is what cancels."""
+class Receiver(Protocol):
+    """Who asked. After ``failed`` or a ``read`` with ``ended`` nothing more comes."""
 
-    def __init__(self, response: aiohttp.ClientResponse, limit: int) -> None:
-        self._response = response
-        self._limit = limit
-        self.status = response.status
-        self.content_type = response.headers.get("content-type", "application/json")
+    def head(self, status: int, content_type: bytes, headers: bytes) -> None:
+        """The answer begins; ``headers`` are lines that may be passed on, each with its CRLF."""
+        ...
 
-    @property
-    def is_stream(self) -> bool:
-        """Server-sent events."""
-        return self.content_type.startswith("text/event-stream")
+    def read(self, data: bytes, ended: bool) -> None:
+        """Body bytes of one read; ``ended`` at its proper end."""
+        ...
 
-    def never_taken(self, *, last: bool) -> bool:
-        """The proxy in front of the version answered, not the version: it has no room or no such
-        application. The last attempt's 503 is passed on as it is."""
-        if self.status == 404:
-            return not self.content_type.startswith("application/json")
-        return self.status == 503 and not last
+    def failed(self, error: BackendError) -> None:
+        """No answer, or none to its end."""
+        ...
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """What may be passed on: the backend's own headers without those of the hop."""
-        return [
-            (name.lower(), value)
-            for name, value in self._response.raw_headers
-            if name.decode("latin-1").lower() not in _HOP
-        ]
 
-    async def chunk(self) -> bytes:
-        """What has come since the last call; b"" at a proper end. Raises BackendBroken."""
-        try:
-            return await self._response.content.readany()
-        except (aiohttp.ClientError, ConnectionError) as error:
-            raise BackendBroken("the backend broke off in the middle of its answer") from error
+class Connection(asyncio.Protocol):
+    """One socket. ``on_idle`` takes it back after an answer that leaves it usable."""
 
-    async def whole(self) -> bytes:
-        """The whole body. Raises BackendBroken, also when it is over the limit."""
-        parts = []
-        size = 0
-        while part := await self.chunk():
-            size += len(part)
-            if size > self._limit:
-                raise BackendBroken("the backend's answer is larger than answer_limit")
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+    def __init__(self, on_idle: Callable[[Connection], None]) -> None:
+        self._on_idle = on_idle
+        self._transport: Any = None
+        self._receiver: Receiver | None = None
+        self._parser: Any = None
+        self._body: list[bytes] = []
+        self._headers: list[bytes] = []
+        self._content_type = b""
+        self._head_size = 0
+        self._framed = False
+        self._status = 0
+        self._head_due = False
+        self._ended = False
+        self._begun = False
+        self.usable = False
+        self.idle_since = 0.0
+
+    # -- what the owner does ---------------------------------------------------------------------
+
+    def send(self, request: bytes, receiver: Receiver) -> None:
+        """Ask; the connection must be usable and idle."""
+        self._receiver = receiver
+        self._parser = httptools.HttpResponseParser(self)
+        self._ended = self._begun = self._head_due = False
+        self._status = 0
+        self._transport.write(request)
+
+    def cancel(self, receiver: Receiver) -> None:
+        """It does not want the rest: the backend learns that by the connection's end."""
+        if self._receiver is receiver:
+            self._receiver = None
+            self.close()
 
     def close(self) -> None:
-        """Cut the connection, unless the answer was read to its end: then it is kept alive."""
-        if not self._response.content.at_eof():
-            self._response.close()
+        """At once; safe to call twice."""
+        self.usable = False
+        if self._transport is not None:
+            self._transport.abort()
 
+    def pause_reading(self) -> None:
+        """The client does not keep up."""
+        if self.usable:
+            self._transport.pause_reading()
 
-class Upstream:
-    """The session. Open it inside the running loop; close it at the end."""
+    def resume_reading(self) -> None:
+        """It does again."""
+        if self.usable:
+            self._transport.resume_reading()
 
-    def __init__(self, *, connect_timeout: float, answer_limit: int) -> None:
-        # Everything but connecting is bounded by the exchange's own deadlines.
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout)
-        self._limit = answer_limit
-        self._urls: dict[tuple[str, str], URL] = {}
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0, ttl_dns_cache=30, keepalive_timeout=KEEPALIVE_SECONDS
-            ),
-            timeout=timeout,
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
-        )
+    # -- asyncio ---------------------------------------------------------------------------------
 
-    async def post(self, base: str, path: str, *, body: bytes, headers: dict[str, str]) -> Answer:
-        """Send a request and wait for the head of its answer. Raises BackendError."""
-        url = self._urls.get((base, path))
-        if url is None:
-            if len(self._urls) > 1000:
-                self._urls.clear()
-            url = self._urls[base, path] = URL(base.rstrip("/") + path)
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self.usable = True
+
+    def data_received(self, data: bytes) -> None:
+        if self._receiver is None or self._ended:
+            # Nobody asked for this: what follows could be taken for the next answer.
+            self.close()
+            return
         try:
-            response = await self._session.post(
-                url, data=body, headers=headers, allow_redirects=False
-            )
-        except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
-            raise _failure(error) from error
-        return Answer(response, self._limit)
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._fail("the backend's answer is not HTTP")
+            return
+        if self._status == 0 and self._begun:
+            self._head_size += len(data)
+            if self._head_size > HEAD_LIMIT:
+                self._fail("the head of the backend's answer is too large")
+                return
+        if self._head_due:
+            self._head_due = False
+            self._receiver.head(self._status, self._content_type, b"".join(self._headers))
+        if self._body or self._ended:
+            self._hand_over()
 
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._session.close()
-        # aiohttp closes transports on the next turn of the loop.
-        await asyncio.sleep(0)
+    def eof_received(self) -> None:
+        if self._receiver is not None and self._status and not self._framed:
+            # Its end is the answer's end.
+            self._ended = True
+            self.usable = False
+            self._hand_over()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.usable = False
+        receiver, self._receiver = self._receiver, None
+        if receiver is None:
+            return
+        if self._begun:
+            broke = BackendBroken("the backend broke off in the middle of its answer")
+            receiver.failed(broke)
+        else:
+            receiver.failed(BackendUnreachable("the backend is not reachable"))
 
-def _failure(error: Any) -> BackendError:
-    if isinstance(error, aiohttp.ServerTimeoutError | TimeoutError):
-        return BackendUnreachable("the backend did not accept a connection in time")
-    never_taken = (aiohttp.ClientConnectorError, aiohttp.ServerDisconnectedError, ConnectionError)
-    if isinstance(error, never_taken):
-        # A kept-alive connection that the backend closed meanwhile looks like a disconnect before
-        # the head; nothing has been answered, so asking again is safe for the client.
-        return BackendUnreachable("the backend is not reachable")
-    return BackendBroken("the backend's answer is not HTTP")
+    # -- httptools -------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self._ended:
+            self.usable = False
+            return
+        self._begun = True
+        self._framed = False
+        self._status = self._head_size = 0
+        self._headers.clear()
+        self._body.clear()
+        self._content_type = b"application/json"
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._ended:
+            return
+        name = name.lower()
+        if name == b"content-type":
+            self._content_type = value
+        elif name in (b"content-length", b"transfer-encoding"):
+            self._framed = True
+        if name not in _DROPPED:
+            self._headers.append(b"%b: %b\r\n" % (name, value))
+
+    def on_headers_complete(self) -> None:
+        if self._ended:
+            return
+        status = self._parser.get_status_code()
+        if status >= 200:
+            # Told after the parser has returned: it would take an error in there for its own.
+            self._status = status
+            self._head_due = True
+
+    def on_body(self, body: bytes) -> None:
+        if not self._ended:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        # An informational answer is not the answer.
+        if self._status:
+            self._ended = True
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _hand_over(self) -> None:
+        body = self._body
+        data = body[0] if len(body) == 1 else b"".join(body)
+        body.clear()
+        receiver, ended = self._receiver, self._ended
+        if ended:
+            self._receiver = None
+            if self.usable and self._parser.should_keep_alive():
+                self._on_idle(self)
+            else:
+                self.close()
+        if receiver is not None:
+            receiver.read(data, ended)
+
+    def _fail(self, why: str) -> None:
+        receiver, self._receiver = self._receiver, None
+        self.close()
+        if receiver is not None:
+            receiver.failed(BackendBroken(why))

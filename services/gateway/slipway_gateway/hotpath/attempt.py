@@ -1,0 +1,287 @@
+"""One attempt at answering a request by one backend, from its place in the queue to its row.
+
+::
+
+    WAITING ──turn──▶ SENT ──head──▶ STREAMING | GATHERING ──end──▶ ENDED
+       │                │                   │
+       └── refused ─────┴── failed, late ───┴── client gone ───────▶ ENDED
+
+``ENDED`` leaves a closed record, a freed place and no call; who owns the attempt is told by one of
+``Owner``'s methods, except when it was the owner who ended it. Knows no client and no dialect.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from slipway_contracts.route import BackendRoute
+from slipway_gateway.errors import (
+    BackendBroken,
+    BackendError,
+    BackendTimeout,
+    BackendUnreachable,
+    GatewayError,
+    NoCapacity,
+)
+from slipway_gateway.hotpath.record import Record, Subject
+from slipway_gateway.hotpath.sniff import StreamSniffer, read_whole
+from slipway_gateway.outcome import Events, Observed, judge
+from slipway_gateway.overload.gate import Outcome, Place
+
+if TYPE_CHECKING:
+    from slipway_gateway.hotpath.deps import HotPath
+    from slipway_gateway.hotpath.pool import Call
+
+CLIENT_GONE = 499
+NEVER = float("inf")
+_JSON = b"application/json"
+_STREAM = b"text/event-stream"
+_NOTHING = Events()
+_ERROR = Events(error=True)
+
+
+class Owner(Protocol):
+    """The exchange."""
+
+    def stream_begins(self, status: int, headers: bytes) -> None:
+        """``headers``: lines that may be passed on."""
+        ...
+
+    def stream_goes_on(self, events: bytes) -> None:
+        """Whole events."""
+        ...
+
+    def stream_ends(self, events: bytes, seen: Observed) -> None:
+        """The last ones; the row is in the log."""
+        ...
+
+    def answered(self, status: int, body: bytes, headers: bytes, seen: Observed) -> None:
+        """A whole answer; the row is in the log."""
+        ...
+
+    def attempt_failed(self, error: GatewayError) -> None:
+        """Nothing more comes. ``BackendUnreachable``: another backend may be asked."""
+        ...
+
+
+class Attempt:
+    """Make one, then ``begin``."""
+
+    __slots__ = (
+        "_answer", "_body", "_call", "_deadline", "_ended", "_headers", "_hot", "_is_json", "_last",
+        "_number", "_overdue_at", "_owner", "_place", "_size", "_status", "_subject", "backend",
+        "record", "sniffer",
+    )  # fmt: skip
+
+    def __init__(
+        self, hot: HotPath, owner: Owner, subject: Subject, backend: BackendRoute, number: int
+    ) -> None:
+        self.backend = backend
+        self.record: Record | None = None
+        self.sniffer: StreamSniffer | None = None
+        self._hot = hot
+        self._owner = owner
+        self._subject = subject
+        self._number = number
+        self._place: Place | None = None
+        self._call: Call | None = None
+        self._answer: list[bytes] = []
+        self._size = self._status = 0
+        self._deadline = self._overdue_at = NEVER
+        self._ended = self._is_json = False
+
+    def begin(self, headers: bytes, body: bytes, *, last: bool) -> None:
+        """Ask for a place, and send when there is one. ``last``: nobody is asked after this.
+
+        Raises NoCapacity; then there was no attempt and there is no row.
+        """
+        self._headers, self._body, self._last = headers, body, last
+        place = self._hot.gate.enter(
+            self.backend.url,
+            self._subject.caller,
+            time.monotonic(),
+            self._on_turn,
+            # What a candidate's failures mean is the rollout's to judge, by real attempts.
+            probing=self.backend.role == "candidate",
+        )
+        self._place = place
+        if place.turn.admitted:
+            self._send()
+
+    def cancel(self) -> None:
+        """Nobody reads an answer any more."""
+        if self._ended:
+            return
+        if self.record is not None:
+            seen = Observed() if self.sniffer is None else self.sniffer.seen
+            self.record.close(self._status or CLIENT_GONE, _NOTHING, seen, client_gone=True)
+        self._end(Outcome.UNKNOWN)
+
+    def stall(self) -> None:
+        """The client reads more slowly than the backend writes."""
+        if self._call is not None and self._call.connection is not None:
+            self._call.connection.pause_reading()
+
+    def flow(self) -> None:
+        """It has caught up; its slowness was not the backend's."""
+        if self._call is not None and self._call.connection is not None:
+            self._call.connection.resume_reading()
+            self._deadline = time.monotonic() + self._hot.settings.idle_timeout
+
+    def check(self, now: float) -> None:
+        """The sweep of ``Deadlines``."""
+        if now > self._overdue_at and self.record is not None:
+            self._overdue_at = NEVER
+            self.record.mark_overdue()
+        if now > self._deadline:
+            self.time_out()
+
+    def time_out(self) -> None:
+        """A deadline of the attempt or of the whole request."""
+        if not self._ended:
+            self._fail(BackendTimeout("the backend did not answer in time"), Outcome.FAILED)
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    def _on_turn(self, refusal: NoCapacity | None) -> None:
+        if refusal is None:
+            self._send()
+        else:
+            self._end(Outcome.UNKNOWN)
+            self._owner.attempt_failed(refusal)
+
+    def _open_record(self) -> Record:
+        journal = self._hot.journal
+        record = Record(journal, self._subject, self.backend.version, self._number)
+        self.record = record
+        return record
+
+    def _send(self) -> None:
+        hot, subject = self._hot, self._subject
+        began = self._open_record().began
+        self._deadline = began + hot.settings.first_byte_timeout
+        overdue_ms = subject.route.overdue_ms
+        if subject.ask.stream and overdue_ms is not None:
+            self._overdue_at = began + overdue_ms / 1000
+        self._call = hot.upstream.post(
+            self.backend.url, subject.ask.path, self, headers=self._headers, body=self._body
+        )
+
+    # -- the backend's connection calls ----------------------------------------------------------
+
+    def head(self, status: int, content_type: bytes, headers: bytes) -> None:
+        """The backend's answer begins."""
+        self._status = status
+        if status == 200 and content_type.startswith(_STREAM):
+            self.sniffer = StreamSniffer()
+            if self._place is not None:
+                # Of a whole answer the first byte tells its length, not the load.
+                self._place.first_byte(time.monotonic())
+            self._owner.stream_begins(status, headers)
+        else:
+            self._headers = headers
+            self._is_json = content_type.startswith(_JSON)
+
+    def read(self, data: bytes, ended: bool) -> None:
+        """Bytes of its body."""
+        if self._ended:
+            return
+        now = time.monotonic()
+        self._deadline = now + self._hot.settings.idle_timeout
+        if ended:
+            self._call = None
+        if self.sniffer is not None:
+            self._relay(self.sniffer, data, ended, now)
+            return
+        if data:
+            self._answer.append(data)
+            self._size += len(data)
+        if self._size > self._hot.settings.answer_limit:
+            too_large = BackendBroken("the backend's answer is larger than answer_limit")
+            self._fail(too_large, Outcome.FAILED)
+        elif ended:
+            parts = self._answer
+            self._whole(parts[0] if len(parts) == 1 else b"".join(parts))
+
+    def failed(self, error: BackendError) -> None:
+        """It broke off, or was never there."""
+        self._call = None
+        unreachable = isinstance(error, BackendUnreachable)
+        self._fail(error, Outcome.REFUSED if unreachable else Outcome.FAILED)
+
+    def _relay(self, sniffer: StreamSniffer, data: bytes, ended: bool, now: float) -> None:
+        events = sniffer.feed(data, now)
+        seen = sniffer.seen
+        if seen.first_content is not None:
+            self._overdue_at = NEVER
+        if not ended:
+            if events:
+                self._owner.stream_goes_on(events)
+            return
+        events += sniffer.rest(now)
+        if not seen.whole and not sniffer.blind:
+            self._owner.stream_goes_on(events)
+            early = BackendBroken("the backend's stream ended before its answer did")
+            self._fail(early, Outcome.FAILED)
+            return
+        self._close(judge(self._subject.ask, self._status, seen, broken=False), seen)
+        self._end(Outcome.ANSWERED)
+        self._owner.stream_ends(events, seen)
+
+    def _whole(self, body: bytes) -> None:
+        status = self._status
+        if self._never_taken():
+            absent = BackendUnreachable(f"the backend of {self.backend.version} is not there")
+            self._fail(absent, Outcome.REFUSED)
+            return
+        seen = read_whole(body)
+        if seen is None and status < 400:
+            broken = BackendBroken("the backend's answer is not a JSON object")
+            self._fail(broken, Outcome.FAILED)
+            return
+        seen = seen or Observed()
+        message = body[:500].decode("utf-8", "replace") if status >= 400 else None
+        self._close(judge(self._subject.ask, status, seen, broken=False, body=body), seen, message)
+        self._end(_outcome(status))
+        self._owner.answered(status, body, self._headers, seen)
+
+    def _never_taken(self) -> bool:
+        """The proxy in front of the version answered, not the version: it has no room or no such
+        application. The last attempt's 503 is passed on as it is."""
+        if self._status == 404:
+            return not self._is_json
+        return self._status == 503 and not self._last
+
+    # -- the end ---------------------------------------------------------------------------------
+
+    def _close(self, events: Events, seen: Observed, message: str | None = None) -> None:
+        if self.record is not None:
+            self.record.close(self._status, events, seen, message=message)
+
+    def _fail(self, error: BackendError, outcome: Outcome) -> None:
+        if self.record is not None:
+            if self.sniffer is None:
+                status, seen = error.status, Observed()
+            else:
+                status, seen = self._status, self.sniffer.seen
+            self.record.close(status, _ERROR, seen, message=error.message)
+        self._end(outcome)
+        self._owner.attempt_failed(error)
+
+    def _end(self, outcome: Outcome) -> None:
+        self._ended = True
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+        if self._place is not None:
+            self._place.end(outcome, time.monotonic())
+            self._place = None
+
+
+def _outcome(status: int) -> Outcome:
+    if status == 429:
+        return Outcome.BUSY
+    if status == 503:
+        return Outcome.REFUSED
+    return Outcome.FAILED if status >= 500 else Outcome.ANSWERED

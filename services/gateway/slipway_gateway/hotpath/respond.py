@@ -1,0 +1,65 @@
+"""The answer's bytes: status line, headers, chunks. The client's side of the wire format.
+
+Heads are put together from parts that are rendered once: uvicorn's default headers change once a
+second, status lines never.
+"""
+
+from __future__ import annotations
+
+import http
+from collections.abc import Iterable, Sequence
+
+from slipway_contracts.names import HEADER_REQUEST_ID, HEADER_VERSION
+
+JSON = b"content-type: application/json\r\n"
+CLOSE = b"connection: close\r\n"
+CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
+SIZED = b"content-length: %d\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_HEAD = b"%b%b%b" + f"{HEADER_VERSION}: %b\r\n{HEADER_REQUEST_ID}: %b\r\n%b".encode()
+
+
+def _status_line(status: int) -> bytes:
+    try:
+        phrase = http.HTTPStatus(status).phrase
+    except ValueError:
+        phrase = ""
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode("ascii")
+
+
+_STATUS_LINES = {status: _status_line(status) for status in range(100, 1000)}
+
+
+class Defaults:
+    """The server's default headers, rendered when they change. ``closes``: they say so."""
+
+    def __init__(self) -> None:
+        self._source: object = None
+        self.lines = b""
+        self.closes = False
+
+    def update(self, source: Sequence[tuple[bytes, bytes]]) -> None:
+        """uvicorn makes a new list each second."""
+        if source is not self._source:
+            self._source = source
+            self.lines = lines(source)
+            self.closes = any(name == b"connection" for name, _ in source)
+
+
+def head(
+    status: int, defaults: bytes, headers: bytes, version: bytes, request_id: bytes, framing: bytes
+) -> bytes:
+    """A whole head; ``defaults``, ``headers`` and ``framing`` are lines, the last with the empty
+    one that ends it."""
+    return _HEAD % (_STATUS_LINES[status], defaults, headers, version, request_id, framing)
+
+
+def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Header lines, each with its CRLF."""
+    return b"".join(b"%b: %b\r\n" % pair for pair in headers)
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk; b"" for no data, because an empty chunk would be the last."""
+    return b"%x\r\n%b\r\n" % (len(data), data) if data else b""
