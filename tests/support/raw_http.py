@@ -73,6 +73,7 @@ async def talk(
     a transport would throw it away when its own writing fails.
     """
     got = Talk()
+    data = bytearray()
     loop = asyncio.get_running_loop()
     began = time.monotonic()
     came = asyncio.Event()
@@ -96,7 +97,7 @@ async def talk(
         try:
             async with asyncio.timeout(deadline):
                 while part := await loop.sock_recv(sock, 65_536):
-                    got.data += part
+                    data += part
                     came.set()
                 got.closed = True
         except TimeoutError:
@@ -106,6 +107,7 @@ async def talk(
         finally:
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
+    got.data = bytes(data)
     got.seconds = time.monotonic() - began
     return got
 
