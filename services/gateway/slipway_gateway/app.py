@@ -23,7 +23,9 @@ from slipway_gateway.attempts.shipper import Shipper
 from slipway_gateway.control.link import FirstKey, Link
 from slipway_gateway.control.table import RouteTable
 from slipway_gateway.dialects.base import Dialect
+from slipway_gateway.dialects.embeddings import Embeddings
 from slipway_gateway.dialects.openai import Chat, Completions
+from slipway_gateway.dialects.responses import Responses
 from slipway_gateway.dialects.service import Forward, ForwardBatch
 from slipway_gateway.guard import Guard
 from slipway_gateway.hotpath.deadlines import Deadlines
@@ -233,6 +235,8 @@ def _dialects(settings: Settings) -> dict[str, Dialect]:
         Completions(),
         Forward(),
         ForwardBatch(settings.batch_limit),
+        Embeddings(),
+        Responses(),
     )
     return {dialect.path: dialect for dialect in dialects}
 

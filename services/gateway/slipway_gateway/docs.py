@@ -88,6 +88,11 @@ _PATHS: dict[str, Any] = {
     "/v1/completions": _openai(
         "OpenAI completions; SSE with stream: true", {"model": "demo", "prompt": "Hello"}
     ),
+    "/v1/embeddings": _openai("OpenAI embeddings", {"model": "embedder", "input": ["Hello"]}),
+    "/v1/responses": _openai(
+        "OpenAI responses, as chats; nothing is stored; SSE with stream: true",
+        {"model": "demo", "input": "Hello"},
+    ),
     "/forward": _service("Generate text", ForwardRequest, ForwardAnswer),
     "/forward_batch": _service("Generate several texts", ForwardBatchRequest, ForwardBatchAnswer),
 }

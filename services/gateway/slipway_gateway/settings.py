@@ -109,6 +109,14 @@ class Settings(BaseSettings):
     queue_limit: int = Field(default=1024, ge=0, description="requests that wait for one backend")
     queue_timeout: Seconds = Field(default=5, description="a request waits at most this long")
 
+    cache_bytes: int = Field(
+        default=0,
+        ge=0,
+        description="memory for whole answers at temperature 0, given again to the same question; "
+        "0: off",
+    )
+    cache_ttl: Seconds = Field(default=300, description="an answer is given again so long")
+
     shadow_concurrency: int = Field(default=8, ge=0, description="copies beyond this are dropped")
     batch_limit: int = Field(default=64, ge=1, description="texts in one /forward_batch")
 

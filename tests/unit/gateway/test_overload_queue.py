@@ -149,7 +149,7 @@ def test_a_call_may_leave_at_once():
 class Lines(RuleBasedStateMachine):
     """Any order of arrivals, departures, expiries and sizes; a model that counts by hand."""
 
-    @initialize(capacity=st.integers(1, 4), waiting=st.integers(1, 12))
+    @initialize(capacity=st.integers(1, 4), waiting=st.integers(0, 12))
     def make(self, capacity, waiting):
         self.line = Line(capacity, QueueRule(waiting=waiting, deadline=5.0, lower_share=3))
         self.now = 0.0

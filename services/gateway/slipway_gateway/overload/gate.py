@@ -6,6 +6,7 @@ byte came and how it ended. Pure and synchronous; monotonic seconds come from th
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum
 from math import ceil
 
@@ -86,7 +87,18 @@ class Gate:
             error = NoCapacity("the backend fails again and again; it is tried again soon")
             error.retry_after = max(1, ceil(self.breakers.retry_after(backend, now)))
             raise error
-        return Place(self, backend, now, self.queues.enter(backend, asker, now, on_turn))
+        try:
+            turn = self.queues.enter(backend, asker, now, on_turn)
+        except NoCapacity:
+            # Asking may have taken the probe, and nobody will report on it.
+            self.breakers.abandoned(backend, began=now)
+            raise
+        return Place(self, backend, now, turn)
+
+    def forget(self, existing: Collection[str]) -> None:
+        """The routes name these backends now, and no others."""
+        self.breakers.forget(existing)
+        self.queues.forget(existing)
 
     def check(self, now: float) -> None:
         """The sweep of ``Deadlines``."""

@@ -223,6 +223,9 @@ class Line:
 
     def _gives_way_to(self, tenant: str, priority: int) -> Turn | None:
         """Who loses the place in a full queue; None: who arrives."""
+        if not self._classes:
+            # Nobody may wait at all.
+            return None
         lowest = next(reversed(self._classes.values()))
         if lowest.priority > priority:
             return None

@@ -1,0 +1,77 @@
+"""The gate: circuit, queue and limit of a backend behind one question."""
+
+from __future__ import annotations
+
+import pytest
+from overload_world import Asker
+
+from slipway_gateway.errors import NoCapacity
+from slipway_gateway.overload.breaker import BreakerRule, Breakers
+from slipway_gateway.overload.gate import Gate, Outcome
+from slipway_gateway.overload.limiter import AdaptiveLimits, LimitRule
+from slipway_gateway.overload.queue import QueueRule
+from slipway_gateway.overload.queues import Queues
+from slipway_gateway.overload.retries import RetryBudget
+
+ASKER = Asker(tenant="t")
+
+
+def gate(start: int = 4, waiting: int = 0) -> Gate:
+    limits = AdaptiveLimits(LimitRule(start=start, least=1))
+    return Gate(
+        Breakers(BreakerRule(in_a_row=2, open_for=1)),
+        Queues(limits, QueueRule(waiting=waiting)),
+        RetryBudget(),
+    )
+
+
+def enter(gate, now=0.0, **more):
+    return gate.enter("http://v1", ASKER, now, lambda refusal: None, **more)
+
+
+def test_failures_shut_it_and_the_probe_opens_it():
+    one = gate()
+    for _ in range(2):
+        enter(one).end(Outcome.FAILED, 0.1)
+    with pytest.raises(NoCapacity) as refusal:
+        enter(one, 0.2)
+    assert refusal.value.retry_after == 1
+    probe = enter(one, 1.2)
+    with pytest.raises(NoCapacity):
+        enter(one, 1.2)
+    probe.end(Outcome.ANSWERED, 1.3)
+    assert enter(one, 1.4).turn.admitted
+
+
+def test_a_candidate_is_asked_whatever_its_circuit_says():
+    one = gate()
+    for _ in range(2):
+        enter(one).end(Outcome.FAILED, 0.1)
+    assert enter(one, 0.2, probing=True).turn.admitted
+
+
+def test_busy_is_no_failure():
+    one = gate()
+    for _ in range(10):
+        enter(one).end(Outcome.BUSY, 0.1)
+    assert enter(one, 0.2).turn.admitted
+
+
+def test_a_probe_that_finds_no_place_may_be_taken_anew():
+    one = gate(start=1)
+    held = enter(one)
+    for _ in range(2):
+        one.breakers.failed("http://v1", 0.0)
+    with pytest.raises(NoCapacity):
+        enter(one, 1.5)
+    held.end(Outcome.UNKNOWN, 1.6)
+    assert enter(one, 1.7).turn.admitted
+
+
+def test_a_place_is_freed_once_and_what_is_gone_is_forgotten():
+    one = gate()
+    place = enter(one)
+    place.end(Outcome.ANSWERED, 1)
+    place.end(Outcome.FAILED, 1)
+    one.forget({"http://v2"})
+    assert one.queues.waiting() == {}
