@@ -136,7 +136,8 @@ BEGIN
     END LOOP;
 END $$;
 
--- Gateways append what a shipped batch adds, in the batch's own transaction; it is folded into days.
+-- What each shipped batch adds, written by the batch's own transaction (the trigger below), so that
+-- a row is counted exactly when it is stored, whoever stores it; folded into days now and then.
 CREATE TABLE usage_deltas (
     day date NOT NULL,
     tenant text NOT NULL,
@@ -162,6 +163,20 @@ CREATE TABLE usage_daily (
     completion_tokens bigint NOT NULL,
     PRIMARY KEY (day, tenant, key_id, model, version)
 );
+
+CREATE FUNCTION count_usage() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO usage_deltas (day, tenant, key_id, model, version, requests, attempts, errors,
+        prompt_tokens, completion_tokens)
+    SELECT ("timestamp" AT TIME ZONE 'UTC')::date, tenant, key_id, model_name, version,
+        count(*) FILTER (WHERE attempt = 1), count(*), count(*) FILTER (WHERE error),
+        coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0)
+    FROM fresh WHERE NOT shadow GROUP BY 1, 2, 3, 4, 5;
+    RETURN NULL;
+END $$;
+-- For each statement: rows that were there already (ON CONFLICT DO NOTHING) are not in it.
+CREATE TRIGGER count_usage AFTER INSERT ON request_logs REFERENCING NEW TABLE AS fresh
+    FOR EACH STATEMENT EXECUTE FUNCTION count_usage();
 
 -- GPUs that a version holds while it serves, and how long it held them, by day.
 CREATE TABLE version_gpus (

@@ -11,6 +11,7 @@ from slipway_gateway.settings import Settings
 from slipway_gateway.tenants.keys import Keys
 from slipway_gateway.tenants.leases import Leases
 from slipway_gateway.tenants.limits import Limits
+from slipway_gateway.tenants.rollup import Rollup
 from slipway_gateway.tenants.tokens import Tokens, Trust
 from slipway_store.connect import Pool
 
@@ -31,11 +32,15 @@ class Tenancy:
         self.limits = Limits(open_without_database=settings.limits_without_database == "open")
         self.keys.on_change.append(self._limit)
         self._leases = Leases(self.limits, pool, gateway=settings.slot)
+        self._rollup = Rollup(pool)
 
     @property
     def work(self) -> dict[str, Callable[[], Awaitable[None]]]:
         """The background tasks, by name."""
-        tasks: dict[str, Callable[[], Awaitable[None]]] = {"leases": self._leases.run}
+        tasks: dict[str, Callable[[], Awaitable[None]]] = {
+            "leases": self._leases.run,
+            "usage": self._rollup.run,
+        }
         if self._tokens is not None:
             tasks["token keys"] = self._tokens.run
         return tasks
