@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from slipway_contracts.model import Task
 from slipway_contracts.names import HEADER_REQUEST_ID, HEADER_VERSION
 from slipway_contracts.route import ModelRoute
+from slipway_gateway.administration.router import admin_router
 from slipway_gateway.docs import describe_hot_routes
 from slipway_gateway.errors import (
     GatewayError,
@@ -73,6 +74,7 @@ def make_fastapi(gateway: Gateway) -> FastAPI:
     _add_metrics(app, gateway)
     _add_feedback(app, gateway)
     app.include_router(questions_router(gateway, _admit))
+    app.include_router(admin_router(gateway, _admit))
     describe_hot_routes(app)
     app.add_middleware(_Labels, gateway=gateway)
     return app

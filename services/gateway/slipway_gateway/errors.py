@@ -10,6 +10,8 @@
     │   └── EndpointForbidden       or not this endpoint
     ├── UnknownModel        404
     ├── UnknownQuestion     404     or another tenant's
+    ├── NotThere            404     no tenant or key has this name
+    ├── Conflicting         409     its state does not allow this, or the name is taken
     ├── NotServed           404     no such route, or not with this method (405)
     ├── TooLarge            413
     ├── UnsupportedMedia    415
@@ -96,6 +98,22 @@ class UnknownQuestion(GatewayError):
     status = 404
     kind = "invalid_request_error"
     code = "question_not_found"
+
+
+class NotThere(GatewayError):
+    """Nothing has this name; the message says how to list what there is."""
+
+    status = 404
+    kind = "invalid_request_error"
+    code = "not_found"
+
+
+class Conflicting(GatewayError):
+    """The state of the thing does not allow it, or its name is taken."""
+
+    status = 409
+    kind = "invalid_request_error"
+    code = "conflict"
 
 
 class NotServed(GatewayError):
