@@ -186,6 +186,8 @@ class Connection(asyncio.Protocol):
         # An informational answer is not the answer.
         if self._status:
             self._ended = True
+            # Asked later, the parser has forgotten the message.
+            self.usable = self.usable and bool(self._parser.should_keep_alive())
 
     # -- inside ----------------------------------------------------------------------------------
 
@@ -196,7 +198,7 @@ class Connection(asyncio.Protocol):
         receiver, ended = self._receiver, self._ended
         if ended:
             self._receiver = None
-            if self.usable and self._parser.should_keep_alive():
+            if self.usable:
                 self._on_idle(self)
             else:
                 self.close()
