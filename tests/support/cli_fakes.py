@@ -21,6 +21,7 @@ from slipway_cli.resources import Kind, Resource, parse_resource
 from slipway_cli.shell import Shell
 from slipway_cli.terminal import Terminal
 from slipway_store.events import Event
+from slipway_store.jobs import DeadJob, QueuedJob
 from slipway_store.keys import KeyRecord
 from slipway_store.measurements import Measurement
 
@@ -177,6 +178,25 @@ class FakeKeys:
 
 
 @dataclass
+class FakeJobs:
+    waiting: list[QueuedJob] = field(default_factory=list)
+    given_up: list[DeadJob] = field(default_factory=list)
+
+    async def queued(self, *, limit: int) -> Sequence[QueuedJob]:
+        return self.waiting[:limit]
+
+    async def dead(self, *, limit: int) -> Sequence[DeadJob]:
+        return self.given_up[:limit]
+
+    async def retry(self, jobs: Sequence[int] | None) -> Sequence[int]:
+        chosen = [j for j in self.given_up if jobs is None or j.id in jobs]
+        if jobs is not None and len(chosen) < len(jobs):
+            raise NotFound(f"no dead job has the id {jobs[0]}")
+        self.given_up = [j for j in self.given_up if j not in chosen]
+        return [j.id for j in chosen]
+
+
+@dataclass
 class Ran:
     """What one command line did."""
 
@@ -191,7 +211,7 @@ class Cli:
     def __init__(self, home: Path, *, running: bool = True) -> None:
         self.home, self.running = home, running
         self.objects, self.events = FakeObjects(), FakeEvents()
-        self.evidence, self.keys = FakeEvidence(), FakeKeys()
+        self.evidence, self.keys, self.jobs = FakeEvidence(), FakeKeys(), FakeJobs()
 
     def run(self, *arguments: str, tty: bool = False) -> Ran:
         out, err = io.StringIO(), io.StringIO()
@@ -218,4 +238,5 @@ class Cli:
             events=self.events,
             evidence=self.evidence,
             keys=self.keys,
+            jobs=self.jobs,
         )

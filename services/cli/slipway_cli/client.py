@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from slipway_cli.local.layout import LocalState
 from slipway_cli.resources import Kind, Resource
 from slipway_store.events import Event
+from slipway_store.jobs import DeadJob, QueuedJob
 from slipway_store.keys import KeyRecord
 from slipway_store.measurements import Measurement
 
@@ -85,6 +86,18 @@ class KeyRegistry(Protocol):
     async def list(self) -> Sequence[KeyRecord]: ...
 
 
+class JobRegistry(Protocol):
+    """The worker's queue."""
+
+    async def queued(self, *, limit: int) -> Sequence[QueuedJob]: ...
+
+    async def dead(self, *, limit: int) -> Sequence[DeadJob]: ...
+
+    async def retry(self, jobs: Sequence[int] | None) -> Sequence[int]:
+        """Queue dead jobs again (None: all); their ids. Raises NotFound."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One connection to a running Slipway."""
@@ -94,3 +107,4 @@ class Session:
     events: EventReader
     evidence: EvidenceReader
     keys: KeyRegistry
+    jobs: JobRegistry

@@ -19,6 +19,7 @@ from slipway_cli.verbs import (
     describe,
     events,
     get,
+    jobs,
     keys,
     lifecycle,
     logs,
@@ -47,6 +48,7 @@ VERBS = (
     rollout,
     delete,
     keys,
+    jobs,
 )
 
 

@@ -18,9 +18,10 @@ from slipway_cli.resources import Kind, Resource, parse_resource
 from slipway_cli.settings import require_state
 from slipway_contracts.names import FINALIZER
 from slipway_store import errors as store
-from slipway_store import events, keys, measurements, traffic
+from slipway_store import events, jobs, keys, measurements, traffic
 from slipway_store.connect import Pool, open_pool
 from slipway_store.events import Event
+from slipway_store.jobs import DeadJob, QueuedJob
 from slipway_store.keys import KeyRecord
 from slipway_store.measurements import Measurement
 from slipway_store.objects import ObjectStore
@@ -43,6 +44,7 @@ async def connect(layout: Layout) -> AsyncIterator[Session]:
             events=PostgresEvents(pool),
             evidence=PostgresEvidence(pool),
             keys=PostgresKeys(pool),
+            jobs=PostgresJobs(pool),
         )
     finally:
         pool.terminate()
@@ -181,3 +183,22 @@ class PostgresKeys:
     async def list(self) -> Sequence[KeyRecord]:
         with _translated():
             return await keys.list_keys(self.pool)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresJobs:
+    """``JobRegistry`` over the queue's tables."""
+
+    pool: Pool
+
+    async def queued(self, *, limit: int) -> Sequence[QueuedJob]:
+        with _translated():
+            return await jobs.list_queued(self.pool, limit=limit)
+
+    async def dead(self, *, limit: int) -> Sequence[DeadJob]:
+        with _translated():
+            return await jobs.list_dead(self.pool, limit=limit)
+
+    async def retry(self, chosen: Sequence[int] | None) -> Sequence[int]:
+        with _translated():
+            return await jobs.retry_dead(self.pool, chosen)

@@ -21,7 +21,7 @@ from pgqueuer.adapters.persistence.qb import (
 )
 from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.domain import models, types
-from pgqueuer.domain.settings import DBSettings
+from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
@@ -49,6 +49,7 @@ NAMES = DBSettings(
     queue_table_log="pgqueuer_log",
     trigger="tg_pgqueuer_changed",
     schedules_table="pgqueuer_schedules",
+    durability=Durability.balanced,
 )
 
 

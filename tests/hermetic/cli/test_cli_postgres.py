@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from slipway_cli.errors import ExitCode
 from slipway_cli.local.layout import Layout, LocalState
 from slipway_contracts.names import FINALIZER
+from slipway_store import jobs
 from slipway_store.connect import Pool, open_pool
 from slipway_store.events import append
 from slipway_store.keys import load_keys
@@ -318,3 +320,21 @@ async def test_names_complete(cli: Command) -> None:
     )
     out, err = await process.communicate()
     assert out.decode().split() == ["v1"], err.decode()
+
+
+async def test_jobs_are_listed_and_dead_ones_queued_again(cli: Command) -> None:
+    waiting = await jobs.enqueue(cli.pool, "question", {"question": 1}, tenant="acme")
+    await cli.pool.execute(
+        """INSERT INTO dead_jobs (id, kind, tenant, priority, payload, attempts, reason, created_at)
+        VALUES (99, 'question', 'acme', 0, '{"question": 1}', 8, 'broken', now())"""
+    )
+    code, out, _ = await cli.run("jobs", "list", "-o", "json")
+    assert code == 0
+    assert [(job["id"], job["state"]) for job in json.loads(out)] == [
+        *((99, "dead"), (waiting, "waiting"))
+    ]
+    assert (await cli.run("jobs", "retry", "99"))[:2] == (0, "job 99 queued again\n")
+    code, _, err = await cli.run("jobs", "retry", "99")
+    assert code == ExitCode.NOT_FOUND
+    assert "slipway jobs list" in err
+    assert [job.id for job in await jobs.list_queued(cli.pool)] == [waiting, 99]

@@ -45,7 +45,7 @@ def examine(layout: Layout) -> list[Check]:
         return [*found, Check(part="platform", ok=False, message=message, fix="run `slipway up`")]
     found += _processes(layout)
     found += asyncio.run(_database(state))
-    return [*found, _gateway(state), *_serve(state)]
+    return [*found, _gateway(state), *_serve(state), _worker(state)]
 
 
 def _python() -> Check:
@@ -73,7 +73,8 @@ def _memory() -> Check:
 def _processes(layout: Layout) -> list[Check]:
     found = []
     records = process.read_records(layout.processes_file)
-    for name in ("ray", "controller", *(f"gateway-{slot}" for slot in range(GATEWAYS))):
+    gateways = [f"gateway-{slot}" for slot in range(GATEWAYS)]
+    for name in ("ray", "controller", *gateways, "worker"):
         record = records.get(name)
         living = record.living() if record is not None else None
         log = layout.logs / f"{name}.log"
@@ -129,6 +130,17 @@ def _serve(state: LocalState) -> list[Check]:
         fix = "" if ok else "`slipway describe mv` shows the version; `slipway logs --process ray`"
         found.append(Check(part=f"engine {name}", ok=ok, message=message, fix=fix))
     return found
+
+
+def _worker(state: LocalState) -> Check:
+    url = f"{state.worker_url}/readyz"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            response.read()
+    except (urllib.error.URLError, OSError) as error:
+        fix = "read `slipway logs --process worker`"
+        return Check(part="worker ready", ok=False, message=f"{url}: {error}", fix=fix)
+    return Check(part="worker ready", ok=True, message=f"answers at {state.worker_url}")
 
 
 def _get(url: str) -> Any:

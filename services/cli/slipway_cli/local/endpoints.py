@@ -25,6 +25,7 @@ class Endpoints:
     serve: int
     dashboard: int
     gcs: int
+    worker: int
 
     def state(self, *, dsn: str, home: str) -> LocalState:
         client = LOOPBACK if self.host == "0.0.0.0" else self.host
@@ -35,21 +36,22 @@ class Endpoints:
             gcs_port=self.gcs,
             serve_url=f"http://{LOOPBACK}:{self.serve}",
             dashboard_url=f"http://{LOOPBACK}:{self.dashboard}",
+            worker_url=f"http://{LOOPBACK}:{self.worker}",
             home=home,
         )
 
     @classmethod
     def of(cls, state: LocalState) -> Endpoints:
         """The ports that a living platform was started with."""
-        ports = [
-            urlsplit(u).port or 0 for u in (state.gateway_url, state.serve_url, state.dashboard_url)
-        ]
+        urls = (state.gateway_url, state.serve_url, state.dashboard_url, state.worker_url)
+        ports = [urlsplit(url).port or 0 for url in urls]
         return cls(
             host=state.gateway_host,
             gateway=ports[0],
             serve=ports[1],
             dashboard=ports[2],
             gcs=state.gcs_port,
+            worker=ports[3],
         )
 
 
@@ -59,11 +61,14 @@ def choose(host: str, port: int) -> Endpoints:
         raise PortTaken(f"port {port} is in use; stop what listens there or give --port")
     taken = {port}
     chosen = []
-    for preferred in (8100, 8265, 6379):
+    for preferred in (8100, 8265, 6379, 8090):
         found = preferred if _is_free(LOOPBACK, preferred) and preferred not in taken else 0
         chosen.append(found or _any_free(taken))
         taken.add(chosen[-1])
-    return Endpoints(host=host, gateway=port, serve=chosen[0], dashboard=chosen[1], gcs=chosen[2])
+    serve, dashboard, gcs, worker = chosen
+    return Endpoints(
+        host=host, gateway=port, serve=serve, dashboard=dashboard, gcs=gcs, worker=worker
+    )
 
 
 def _is_free(host: str, port: int) -> bool:

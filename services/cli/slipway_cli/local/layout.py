@@ -24,6 +24,7 @@ class LocalState(Spec):
     home: str
     gateway_host: str = "127.0.0.1"
     gcs_port: int = 6379
+    worker_url: str = "http://127.0.0.1:8090"
 
 
 @dataclass(frozen=True, slots=True)

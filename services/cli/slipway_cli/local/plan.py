@@ -22,6 +22,7 @@ def process_plans(layout: Layout, endpoints: Endpoints, state: LocalState) -> li
         _ray(layout, endpoints),
         _controller(layout, state),
         *(_gateway(layout, endpoints, state, slot) for slot in range(GATEWAYS)),
+        _worker(layout, endpoints, state),
     ]
 
 
@@ -64,3 +65,15 @@ def _gateway(layout: Layout, endpoints: Endpoints, state: LocalState, slot: int)
     argv = [sys.executable, "-m", "slipway_gateway"]
     name = f"gateway-{slot}"
     return ProcessPlan(name=name, argv=argv, env=env, log=layout.logs / f"{name}.log")
+
+
+def _worker(layout: Layout, endpoints: Endpoints, state: LocalState) -> ProcessPlan:
+    env = {
+        "SLIPWAY_WORKER_DSN": state.dsn,
+        # From loopback no key is needed.
+        "SLIPWAY_WORKER_GATEWAY_URL": state.gateway_url,
+        "SLIPWAY_WORKER_PORT": str(endpoints.worker),
+        "SLIPWAY_WORKER_SHUTDOWN_GRACE": "5",
+    }
+    argv = [sys.executable, "-m", "slipway_worker"]
+    return ProcessPlan(name="worker", argv=argv, env=env, log=layout.logs / "worker.log")

@@ -143,7 +143,7 @@ class Supervisor:
             embedded.start(self.layout.postgres)
 
     def stop(self) -> None:
-        """Gateways first (they drain), then the controller, runs, Ray, PostgreSQL."""
+        """Worker and gateways first (they drain), then the controller, runs, Ray, PostgreSQL."""
         stop_home(self.layout, say=self.say)
 
     def _endpoints(self) -> Endpoints:
@@ -169,6 +169,7 @@ class Supervisor:
         waiting = {
             "ray": f"{state.dashboard_url}/api/version",
             "gateway-0": f"{state.gateway_url}/ready",
+            "worker": f"{state.worker_url}/readyz",
         }
         while waiting:
             waiting = {name: url for name, url in waiting.items() if not _answers(url)}
@@ -182,7 +183,7 @@ class Supervisor:
 def stop_home(layout: Layout, *, say: Callable[[str], None]) -> None:
     """Stop every process of the home, whoever started it. Safe to call when nothing runs."""
     records = process.read_records(layout.processes_file)
-    for group in ("gateway", "controller"):
+    for group in ("worker", "gateway", "controller"):
         _stop_group(records, group, say=say)
     _stop_runs(layout)
     _stop_group(records, "ray", say=say)

@@ -65,7 +65,7 @@ def up(
     port: Port = 8000,
     made_at: MadeAt = None,
 ) -> None:
-    """Start PostgreSQL, Ray Serve, the controller and two gateways on this machine."""
+    """Start PostgreSQL, Ray Serve, the controller, two gateways and a worker on this machine."""
     layout = Layout(default_home())
     if detach and demo:
         raise InvalidInput("--demo runs in the foreground; leave out --detach")

@@ -1,0 +1,44 @@
+"""What the gateway's refusals mean for a job."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from slipway_worker.errors import AttemptFailed, Hopeless, TryLater
+from slipway_worker.gateway import refusal
+
+BODY = json.dumps({"error": {"message": "too long"}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [
+        *((status, TryLater) for status in (401, 403, 408, 429, 503)),
+        *((status, Hopeless) for status in (400, 404, 413, 415, 422)),
+        *((status, AttemptFailed) for status in (500, 502, 504, 302)),
+    ],
+)
+def test_sorts(status: int, wanted: type[Exception]) -> None:
+    assert type(refusal(status, None, BODY)) is wanted
+
+
+def test_tells_the_asker_what_the_gateway_said() -> None:
+    found = refusal(400, None, BODY)
+    assert isinstance(found, Hopeless)
+    assert found.told == "too long"
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        *(("7", 7.0), ("0.5", 0.5), (None, None), ("soon", None), ("-1", None), ("nan", None)),
+        *(("inf", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None)),
+    ],
+)
+def test_reads_retry_after(header: str | None, wanted: float | None) -> None:
+    found = refusal(429, header, b"")
+    assert isinstance(found, TryLater)
+    assert found.after == wanted
+    assert "no reason given" in str(found)
