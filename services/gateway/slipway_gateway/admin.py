@@ -23,6 +23,7 @@ from slipway_gateway.errors import (
     GatewayError,
     NoCapacity,
     NotServed,
+    NotThere,
     SchemaViolation,
     UnknownModel,
 )
@@ -32,13 +33,16 @@ from slipway_gateway.hotpath.head import read_head, request_id_of
 from slipway_gateway.questions.routes import questions_router
 from slipway_gateway.render import openai_error
 from slipway_gateway.tenants.keys import Caller
-from slipway_store.attempts import record_feedback
+from slipway_store.connect import Pool
 from slipway_store.errors import UNAVAILABLE
+from slipway_store.feedback import judge_answer
 
 if TYPE_CHECKING:
     from slipway_gateway.app import Gateway
 
 FEEDBACK_TIMEOUT = 5.0
+SHIPPED_RETRY = 0.2
+SHIPPED_WITHIN_TRIES = 10
 
 
 class Feedback(BaseModel):
@@ -195,23 +199,39 @@ def _add_metrics(app: FastAPI, gateway: Gateway) -> None:
 def _add_feedback(app: FastAPI, gateway: Gateway) -> None:
     @app.post("/v1/feedback", tags=["Slipway"], summary="Judge an answer", status_code=202)
     async def feedback(request: Request, body: Feedback) -> Response:
-        _admit(gateway, request)
+        tenant = _admit(gateway, request).tenant
         away = NoCapacity("feedback cannot be stored now; try again in a few seconds")
         pool = gateway.link.pool
         if pool is None or gateway.is_fenced():
             raise away
         try:
             async with asyncio.timeout(FEEDBACK_TIMEOUT):
-                await record_feedback(
-                    pool, request_id=body.request_id, thumbs_down=body.thumbs_down
-                )
+                stored = await _judged(pool, tenant, body)
         except UNAVAILABLE as error:
             raise away from error
+        if not stored:
+            raise NotThere(
+                "request_id: none of your answers has this id; it is in the header x-request-id",
+                param="request_id",
+            )
         return Json({"stored": True}, status_code=202)
 
 
+async def _judged(pool: Pool, tenant: str, body: Feedback) -> bool:
+    """Waits a little for the answer's row, which is shipped behind the answer."""
+    for _ in range(SHIPPED_WITHIN_TRIES):
+        if await judge_answer(
+            pool, request_id=body.request_id, tenant=tenant, thumbs_down=body.thumbs_down
+        ):
+            return True
+        await asyncio.sleep(SHIPPED_RETRY)
+    return False
+
+
 def _admit(gateway: Gateway, request: Request) -> Caller:
-    return admit(gateway.keys, read_head(request.scope["headers"]), request.scope)
+    caller = admit(gateway.keys, read_head(request.scope["headers"]), request.scope)
+    caller.check_route(request.scope["route"].path)
+    return caller
 
 
 def _card(route: ModelRoute) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from slipway_gateway.errors import EndpointForbidden, Forbidden
+from slipway_gateway.tenants.endpoints import endpoint_of
 from slipway_store.keys import Endpoint
 
 
@@ -41,6 +42,14 @@ class Caller:
         """Raises Forbidden."""
         if not self.may_use(model):
             raise Forbidden(f"this key may not use the model {model}", param="model")
+
+    def check_route(self, route: str) -> None:
+        """Raises Forbidden where the key has endpoint scopes and this route's is not among them."""
+        if self.endpoints:
+            endpoint = endpoint_of(route)
+            if endpoint is None:
+                raise EndpointForbidden(f"this key has endpoint scopes, and none is for {route}")
+            self.check_endpoint(endpoint)
 
     def check_endpoint(self, endpoint: Endpoint) -> None:
         """Raises Forbidden. ``admin`` needs its scope by name, or no key at all on this machine."""
