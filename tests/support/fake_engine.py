@@ -3,8 +3,9 @@
 Behaviour comes from ``EngineScript`` (process: command line or ``POST /control``) and, for one
 request, from words in the prompt: ``!error500``, ``!text500``, ``!error400``, ``!badjson``,
 ``!empty``, ``!length``, ``!hang``, ``!die``, ``!die-mid-event``, ``!no-end``, ``!paced``,
-``!in-band-error``. It remembers what it was sent (``GET /calls``) and which requests its clients
-left (``GET /aborted``), so that a test can see what reached it.
+``!in-band-error``, ``!tool`` (a call of the request's first function). It remembers what it was
+sent (``GET /calls``) and which requests its clients left (``GET /aborted``), so that a test can see
+what reached it.
 
 In process: ``async with FakeEngine(EngineScript()) as engine: engine.url``.
 As a process: ``python tests/support/fake_engine.py --port 0 --chunks 100`` prints its address.
@@ -14,7 +15,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
+import hashlib
 import json
+import struct
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -69,6 +73,7 @@ class FakeEngine:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/completions", self._completions)
+        app.router.add_post("/v1/embeddings", self._embeddings)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/health", self._health)
         app.router.add_post("/control", self._control)
@@ -93,6 +98,19 @@ class FakeEngine:
     async def _models(self, _: web.Request) -> web.Response:
         card = {"id": self.script.model, "object": "model", "owned_by": self.script.name}
         return web.json_response({"object": "list", "data": [card]})
+
+    async def _embeddings(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self.calls.bodies.append(body)
+        fields = json.loads(body)
+        given = fields["input"]
+        texts = given if isinstance(given, list) and isinstance(given[0], str) else [str(given)]
+        vectors = [_vector(text, fields) for text in texts]
+        data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(vectors)]
+        asked = sum(len(text.split()) for text in texts)
+        usage = {"prompt_tokens": asked, "total_tokens": asked}
+        answer = {"object": "list", "model": fields.get("model"), "data": data, "usage": usage}
+        return web.json_response(answer)
 
     async def _health(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
@@ -165,6 +183,8 @@ class FakeEngine:
     def _words(self, fields: dict[str, Any], prompt: str) -> tuple[list[str], str]:
         if "!empty" in prompt:
             return [], "stop"
+        if (fields.get("response_format") or {}).get("type") in ("json_object", "json_schema"):
+            return ['{"answer":', f'"{self.script.word}"' + "}"], "stop"
         if "!length" in prompt:
             return [self.script.word] * self.script.chunks, "length"
         limit = fields.get("max_tokens") or fields.get("max_completion_tokens")
@@ -174,6 +194,8 @@ class FakeEngine:
     def _whole(self, fields: dict[str, Any], prompt: str, *, chat: bool) -> web.Response:
         words, reason = self._words(fields, prompt)
         text = " ".join(words) + "x" * self.script.answer_bytes
+        if "!tool" in prompt:
+            return web.json_response(_whole_call(fields, prompt))
         prompts = fields.get("prompt")
         texts = [text] * len(prompts) if isinstance(prompts, list) else [text]
         choices = [_choice(i, t, reason, chat=chat) for i, t in enumerate(texts)]
@@ -197,8 +219,11 @@ class FakeEngine:
         words, reason = self._words(fields, prompt)
         die_after = 2 if "!die" in prompt else self.script.die_after
         delay = 0.001 if "!paced" in prompt else self.script.chunk_delay
-        piece = event(_chunk(fields, self.script.word + " ", None, chat=chat))
-        for index in range(len(words)):
+        rendered = {w: event(_chunk(fields, w + " ", None, chat=chat)) for w in set(words)}
+        pieces = [rendered[word] for word in words]
+        if "!tool" in prompt:
+            pieces, reason = _call_pieces(fields), "tool_calls"
+        for index, piece in enumerate(pieces):
             if die_after is not None and index >= die_after:
                 if "!die-mid-event" in prompt:
                     await response.write(b'data: {"choices": [{"del')
@@ -231,6 +256,44 @@ def _prompt_of(fields: dict[str, Any], *, chat: bool) -> str:
         return " ".join(str(message.get("content")) for message in fields["messages"])
     prompt = fields["prompt"]
     return " ".join(prompt) if isinstance(prompt, list) else prompt
+
+
+def _vector(text: str, fields: dict[str, Any]) -> list[float] | str:
+    """Four numbers that depend on the text, in the encoding that was asked for."""
+    digest = hashlib.blake2b(text.encode(), digest_size=4).digest()
+    numbers = [byte / 256 for byte in digest]
+    if fields.get("encoding_format") == "base64":
+        return base64.b64encode(struct.pack("<4f", *numbers)).decode()
+    return numbers
+
+
+def _call(fields: dict[str, Any], arguments: str) -> dict[str, Any]:
+    name = fields["tools"][0]["function"]["name"]
+    function = {"name": name, "arguments": arguments}
+    return {"id": "call-1", "type": "function", "function": function}
+
+
+def _whole_call(fields: dict[str, Any], prompt: str) -> dict[str, Any]:
+    calls = [_call(fields, '{"city": "Kazan"}')]
+    message = {"role": "assistant", "content": None, "tool_calls": calls}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    return {
+        "id": "cmpl-1", "object": "chat.completion", "created": 1, "model": fields.get("model"),
+        "choices": [choice], "usage": _usage(prompt, ["call"]),
+    }  # fmt: skip
+
+
+def _call_pieces(fields: dict[str, Any]) -> list[bytes]:
+    """The call as a stream cuts it: its name first, then its arguments."""
+    parts = ('{"city":', ' "Kazan"}')
+    deltas = [{"index": 0, "function": {"arguments": part}} for part in parts]
+    deltas.insert(0, {"index": 0, **_call(fields, "")})
+    chunks = []
+    for delta in deltas:
+        chunk = _chunk(fields, "", None, chat=True)
+        chunk["choices"][0]["delta"] = {"tool_calls": [delta]}
+        chunks.append(event(chunk))
+    return chunks
 
 
 def _choice(index: int, text: str, reason: str, *, chat: bool) -> dict[str, Any]:
