@@ -6,8 +6,8 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from slipway_cli.shell import Shell
 from slipway_cli.terminal import Terminal
 from slipway_store.events import Event
 from slipway_store.jobs import DeadJob, QueuedJob
-from slipway_store.keys import KeyRecord
+from slipway_store.keys import KeyRecord, NewKey
 from slipway_store.measurements import Measurement
+from slipway_store.tenants import Tenant, TenantSettings
+from slipway_store.usage import Usage
 
 NO_TRAFFIC = LiveTraffic(requests=0, requests_per_second=0, bad=0)
 CREATED = datetime.now(UTC) - timedelta(minutes=5)
@@ -155,26 +157,80 @@ class FakeEvidence:
 class FakeKeys:
     records: dict[str, KeyRecord] = field(default_factory=dict)
 
-    async def create(
-        self, name: str, *, models: Sequence[str], expires_at: datetime | None
-    ) -> tuple[KeyRecord, str]:
+    async def create(self, new: NewKey) -> tuple[KeyRecord, str]:
         record = KeyRecord(
             id=f"id{len(self.records)}",
-            name=name,
+            name=new.name,
             hash="h",
-            models=tuple(models),
+            tenant=new.tenant or new.name,
+            models=tuple(new.models),
+            endpoints=tuple(new.endpoints),
+            limits=new.limits,
             created_at=CREATED,
-            expires_at=expires_at,
+            expires_at=new.expires_at,
         )
         self.records[record.id] = record
         return record, f"slw_{record.id}_secret"
 
+    async def rotate(self, key_id: str, *, grace: timedelta) -> tuple[KeyRecord, str]:
+        until = datetime.now(UTC) + grace
+        record = replace(self._found(key_id), retired_hash="h", retired_until=until)
+        self.records[key_id] = record
+        return record, f"slw_{key_id}_new"
+
     async def revoke(self, key_id: str) -> None:
+        self._found(key_id)
+
+    async def list(self, *, tenant: str | None = None) -> Sequence[KeyRecord]:
+        return [r for r in self.records.values() if tenant in {None, r.tenant}]
+
+    def _found(self, key_id: str) -> KeyRecord:
         if key_id not in self.records:
             raise NotFound(f"there is no key {key_id}")
+        return self.records[key_id]
 
-    async def list(self) -> Sequence[KeyRecord]:
-        return list(self.records.values())
+
+@dataclass
+class FakeTenants:
+    known: dict[str, Tenant] = field(default_factory=dict)
+
+    async def create(self, name: str, settings: TenantSettings) -> Tenant:
+        if name in self.known:
+            raise Conflict(f"there is a tenant {name} already")
+        self.known[name] = Tenant(name=name, settings=settings, created_at=CREATED)
+        return self.known[name]
+
+    async def change(self, name: str, settings: TenantSettings) -> Tenant:
+        self.known[name] = replace(await self.get(name), settings=settings)
+        return self.known[name]
+
+    async def get(self, name: str) -> Tenant:
+        if name not in self.known:
+            raise NotFound(f"there is no tenant {name}")
+        return self.known[name]
+
+    async def delete(self, name: str) -> None:
+        await self.get(name)
+        del self.known[name]
+
+    async def list(self) -> Sequence[Tenant]:
+        return list(self.known.values())
+
+
+@dataclass
+class FakeUsage:
+    lines: list[Usage] = field(default_factory=list)
+
+    async def read(
+        self, *, first: date, last: date, tenant: str | None, model: str | None
+    ) -> Sequence[Usage]:
+        return [
+            line
+            for line in self.lines
+            if first <= line.day <= last
+            and tenant in {None, line.tenant}
+            and model in {None, line.model}
+        ]
 
 
 @dataclass
@@ -212,6 +268,7 @@ class Cli:
         self.home, self.running = home, running
         self.objects, self.events = FakeObjects(), FakeEvents()
         self.evidence, self.keys, self.jobs = FakeEvidence(), FakeKeys(), FakeJobs()
+        self.tenants, self.usage = FakeTenants(), FakeUsage()
 
     def run(self, *arguments: str, tty: bool = False) -> Ran:
         out, err = io.StringIO(), io.StringIO()
@@ -239,4 +296,6 @@ class Cli:
             evidence=self.evidence,
             keys=self.keys,
             jobs=self.jobs,
+            tenants=self.tenants,
+            usage=self.usage,
         )

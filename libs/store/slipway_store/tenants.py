@@ -6,6 +6,7 @@ gateways on the channel of the keys.
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,8 @@ from slipway_store.connect import Connection, Pool
 from slipway_store.errors import AlreadyExists, Conflict, NotFound
 from slipway_store.quotas import LimitRules
 
+# Also a metric's label and a log's column: nothing that needs escaping.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}")
 TEXT_POLICIES = ("full", "hashed", "none")
 NO_LIMITS = LimitRules()
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, timedelta
 from typing import Any, Protocol
 
 from slipway_cli.local.layout import LocalState
 from slipway_cli.resources import Kind, Resource
 from slipway_store.events import Event
 from slipway_store.jobs import DeadJob, QueuedJob
-from slipway_store.keys import KeyRecord
+from slipway_store.keys import KeyRecord, NewKey
 from slipway_store.measurements import Measurement
+from slipway_store.tenants import Tenant, TenantSettings
+from slipway_store.usage import Usage
 
 
 class ObjectClient(Protocol):
@@ -75,15 +77,39 @@ class EvidenceReader(Protocol):
 class KeyRegistry(Protocol):
     """The gateway's API keys."""
 
-    async def create(
-        self, name: str, *, models: Sequence[str], expires_at: datetime | None
-    ) -> tuple[KeyRecord, str]:
+    async def create(self, new: NewKey) -> tuple[KeyRecord, str]:
         """The key and its secret, which nothing can show again."""
+        ...
+
+    async def rotate(self, key_id: str, *, grace: timedelta) -> tuple[KeyRecord, str]:
+        """A new secret; the old one ends after the grace. Raises NotFound, Conflict."""
         ...
 
     async def revoke(self, key_id: str) -> None: ...
 
-    async def list(self) -> Sequence[KeyRecord]: ...
+    async def list(self, *, tenant: str | None = None) -> Sequence[KeyRecord]: ...
+
+
+class TenantRegistry(Protocol):
+    """Whose keys they are. Raises NotFound, Conflict."""
+
+    async def create(self, name: str, settings: TenantSettings) -> Tenant: ...
+
+    async def change(self, name: str, settings: TenantSettings) -> Tenant: ...
+
+    async def get(self, name: str) -> Tenant: ...
+
+    async def delete(self, name: str) -> None: ...
+
+    async def list(self) -> Sequence[Tenant]: ...
+
+
+class UsageReader(Protocol):
+    """What was used, by day."""
+
+    async def read(
+        self, *, first: date, last: date, tenant: str | None, model: str | None
+    ) -> Sequence[Usage]: ...
 
 
 class JobRegistry(Protocol):
@@ -108,3 +134,5 @@ class Session:
     evidence: EvidenceReader
     keys: KeyRegistry
     jobs: JobRegistry
+    tenants: TenantRegistry
+    usage: UsageReader

@@ -24,7 +24,9 @@ from slipway_cli.verbs import (
     lifecycle,
     logs,
     rollout,
+    tenants,
     up,
+    usage,
     wait,
     watch,
 )
@@ -48,6 +50,8 @@ VERBS = (
     rollout,
     delete,
     keys,
+    tenants,
+    usage,
     jobs,
 )
 

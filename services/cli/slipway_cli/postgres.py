@@ -5,10 +5,12 @@ Translates the store's errors into the command's. Holds no SQL.
 
 from __future__ import annotations
 
+import getpass
+import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from slipway_cli.client import LiveTraffic, Session
@@ -18,13 +20,16 @@ from slipway_cli.resources import Kind, Resource, parse_resource
 from slipway_cli.settings import require_state
 from slipway_contracts.names import FINALIZER
 from slipway_store import errors as store
-from slipway_store import events, jobs, keys, measurements, traffic
+from slipway_store import events, jobs, keys, measurements, tenants, traffic
+from slipway_store.audit import Actor
 from slipway_store.connect import Pool, open_pool
 from slipway_store.events import Event
 from slipway_store.jobs import DeadJob, QueuedJob
-from slipway_store.keys import KeyRecord
+from slipway_store.keys import KeyRecord, NewKey
 from slipway_store.measurements import Measurement
 from slipway_store.objects import ObjectStore
+from slipway_store.tenants import Tenant, TenantSettings
+from slipway_store.usage import Usage, read_usage
 
 
 @asynccontextmanager
@@ -45,9 +50,20 @@ async def connect(layout: Layout) -> AsyncIterator[Session]:
             evidence=PostgresEvidence(pool),
             keys=PostgresKeys(pool),
             jobs=PostgresJobs(pool),
+            tenants=PostgresTenants(pool),
+            usage=PostgresUsage(pool),
         )
     finally:
         pool.terminate()
+
+
+def _actor() -> Actor:
+    """For the audit log."""
+    try:
+        return Actor(name=f"cli:{getpass.getuser()}")
+    except (KeyError, OSError):
+        # A user id without a name, as in some containers.
+        return Actor(name=f"cli:{os.getuid()}")
 
 
 @contextmanager
@@ -170,19 +186,61 @@ class PostgresKeys:
 
     pool: Pool
 
-    async def create(
-        self, name: str, *, models: Sequence[str], expires_at: datetime | None
-    ) -> tuple[KeyRecord, str]:
+    async def create(self, new: NewKey) -> tuple[KeyRecord, str]:
         with _translated():
-            return await keys.create_key(self.pool, name=name, models=models, expires_at=expires_at)
+            return await keys.make_key(self.pool, new, actor=_actor())
+
+    async def rotate(self, key_id: str, *, grace: timedelta) -> tuple[KeyRecord, str]:
+        with _translated():
+            return await keys.rotate_key(self.pool, key_id, grace=grace, actor=_actor())
 
     async def revoke(self, key_id: str) -> None:
         with _translated():
-            await keys.revoke_key(self.pool, key_id)
+            await keys.revoke_key(self.pool, key_id, actor=_actor())
 
-    async def list(self) -> Sequence[KeyRecord]:
+    async def list(self, *, tenant: str | None = None) -> Sequence[KeyRecord]:
         with _translated():
-            return await keys.list_keys(self.pool)
+            return await keys.list_keys(self.pool, tenant=tenant)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresTenants:
+    """``TenantRegistry`` over the tenants table."""
+
+    pool: Pool
+
+    async def create(self, name: str, settings: TenantSettings) -> Tenant:
+        with _translated():
+            return await tenants.create_tenant(self.pool, name, settings, actor=_actor())
+
+    async def change(self, name: str, settings: TenantSettings) -> Tenant:
+        with _translated():
+            return await tenants.change_tenant(self.pool, name, settings, actor=_actor())
+
+    async def get(self, name: str) -> Tenant:
+        with _translated():
+            return await tenants.get_tenant(self.pool, name)
+
+    async def delete(self, name: str) -> None:
+        with _translated():
+            await tenants.delete_tenant(self.pool, name, actor=_actor())
+
+    async def list(self) -> Sequence[Tenant]:
+        with _translated():
+            return await tenants.list_tenants(self.pool)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresUsage:
+    """``UsageReader`` over the usage tables."""
+
+    pool: Pool
+
+    async def read(
+        self, *, first: date, last: date, tenant: str | None, model: str | None
+    ) -> Sequence[Usage]:
+        with _translated():
+            return await read_usage(self.pool, first=first, last=last, tenant=tenant, model=model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from slipway_store.keys import Endpoint, KeyRecord, NewKey
 from slipway_store.quotas import LimitRules
-from slipway_store.tenants import Tenant, TenantSettings
+from slipway_store.tenants import NAME, Tenant, TenantSettings
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._@:-]{0,127}$"
-Name = Annotated[str, Field(pattern=NAME, examples=["acme"])]
+Name = Annotated[str, Field(pattern=f"^{NAME.pattern}$", examples=["acme"])]
 Limit = Annotated[int, Field(ge=1, le=10**15)]
 Priority = Annotated[int, Field(ge=-100, le=100)]
 LONGEST_GRACE = 30 * 86_400
