@@ -27,9 +27,9 @@ from slipway_gateway.attempts.log import AttemptLog
 from slipway_gateway.attempts.segment import Segments
 from slipway_gateway.attempts.shipper import Shipper
 from slipway_store import embedded
-from slipway_store.attempts import ensure_partitions
 from slipway_store.connect import Pool, open_pool
 from slipway_store.migrate import migrate
+from slipway_store.partitions import ensure_partitions
 
 TEXT_BYTES = 2048
 SEGMENT_BYTES = 16 * 1024 * 1024

@@ -90,7 +90,7 @@ def test_the_operator_knows_every_variable(default):
 
 @pytest.mark.parametrize("kind", ["Deployment", "StatefulSet"])
 def test_the_gateway_accepts_its_environment(kind):
-    settings = {"log_text": False, "body_limit": 1048576, "first_byte_timeout": 0.5}
+    settings = {"log_text_policy": "none", "body_limit": 1048576, "first_byte_timeout": 0.5}
     values = {"gateway": {"settings": settings, "walVolume": {"enabled": kind == "StatefulSet"}}}
     objects = render(values)
     given = environment(pod_of(objects, f"{kind}/slipway-gateway"))

@@ -103,7 +103,8 @@ ACCEPTED: dict[str, Values] = {
         "gateway", {"walVolume": {"enabled": True}, "autoscaling": {"enabled": True}}
     ),
     "gateway settings": nested(
-        "gateway.settings", {"log_text": False, "body_limit": 1048576, "first_byte_timeout": 0.5}
+        "gateway.settings",
+        {"log_text_policy": "none", "body_limit": 1048576, "first_byte_timeout": 0.5},
     ),
     "a given first key": nested("gateway.firstKey", {"existingSecret": "mine", "key": "api.key"}),
     "no first key": nested("gateway.firstKey.enabled", False),
@@ -196,7 +197,10 @@ REFUSED: dict[str, tuple[Values, tuple[str, ...]]] = {
         ("settings", "log_txt"),
     ),
     "a setting that is the chart's": (nested("gateway.settings", {"port": 1}), ("port",)),
-    "a setting of another type": (nested("gateway.settings.log_text", "no"), ("log_text",)),
+    "a setting of another type": (
+        nested("gateway.settings.log_text_limit", "no"),
+        ("log_text_limit",),
+    ),
     "replicas in words": (nested("gateway.replicas", "two"), ("gateway/replicas", "integer")),
     "negative replicas": (nested("gateway.replicas", -1), ("gateway/replicas",)),
     "too many operators": (nested("operator.replicas", 9), ("operator/replicas",)),

@@ -70,6 +70,20 @@ LOG_PENDING = MetricName(
     help="Attempt rows that are not in PostgreSQL yet.",
     owner="gateway",
 )
+LOG_LOST = MetricName(
+    name="slipway_log_lost_rows_total",
+    kind="counter",
+    labels=("why",),
+    help="Attempt rows that will never be in PostgreSQL (disk: not appended; bound: given up).",
+    owner="gateway",
+)
+LOG_DROPPED_TEXTS = MetricName(
+    name="slipway_log_dropped_texts_total",
+    kind="counter",
+    labels=("why",),
+    help="Texts that the log gave up: rows without theirs (bound), or hook failures (redaction).",
+    owner="gateway",
+)
 ROUTES_REVISION = MetricName(
     name="slipway_routes_revision",
     kind="gauge",
@@ -186,6 +200,8 @@ CATALOGUE: tuple[MetricName, ...] = (
     TOKENS,
     IN_FLIGHT,
     LOG_PENDING,
+    LOG_LOST,
+    LOG_DROPPED_TEXTS,
     ROUTES_REVISION,
     FENCED,
     RECONCILE,

@@ -22,7 +22,6 @@ ON CONFLICT (gateway, segment) DO UPDATE SET shipped = EXCLUDED.shipped
 WHERE log_offsets.shipped = $4 RETURNING true"""
 _MOVE_OFFSET = """UPDATE log_offsets SET shipped = $3
 WHERE gateway = $1 AND segment = $2 AND shipped = $4 RETURNING true"""
-_PARTITION_LOCK = 0x51_1B_0A_72
 _TYPES = {
     **dict.fromkeys(("attempt", "status", "prompt_tokens", "completion_tokens"), "int[]"),
     **dict.fromkeys(("timestamp", "started_at"), "timestamptz[]"),
@@ -120,13 +119,6 @@ async def forget_segment(pool: Pool, gateway: str, segment: str) -> None:
     await pool.execute(
         "DELETE FROM log_offsets WHERE gateway = $1 AND segment = $2", gateway, segment
     )
-
-
-async def ensure_partitions(pool: Pool, *, days: int = 2) -> None:
-    """Make the day partitions from today on. Call at start and daily; idempotent, any process."""
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _PARTITION_LOCK)
-        await connection.execute("SELECT ensure_log_partitions($1)", days)
 
 
 async def record_feedback(pool: Pool, *, request_id: str, thumbs_down: bool) -> None:

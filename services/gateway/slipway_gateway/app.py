@@ -16,10 +16,12 @@ from fastapi import FastAPI
 
 from slipway_contracts.attempt import Attempt
 from slipway_gateway.admin import make_fastapi
+from slipway_gateway.attempts.bound import Bound
 from slipway_gateway.attempts.clock import RowClock
 from slipway_gateway.attempts.log import AttemptLog
 from slipway_gateway.attempts.segment import Segments
 from slipway_gateway.attempts.shipper import Shipper
+from slipway_gateway.attempts.texts import TextPolicy, Texts, load_redact
 from slipway_gateway.control.link import FirstKey, Link
 from slipway_gateway.control.table import RouteTable
 from slipway_gateway.dialects.base import Dialect
@@ -71,6 +73,8 @@ class Gateway:
             interval=settings.ship_interval,
             batch_rows=settings.batch_rows,
         )
+        self.bound = Bound(self.segments, self.shipper, settings.segments_limit)
+        self.texts = _texts(settings)
         self.link = Link(
             settings.dsn.get_secret_value(),
             gateway=settings.slot,
@@ -78,6 +82,7 @@ class Gateway:
             table=self.table,
             keys=self.keys,
             shipper=self.shipper,
+            retention_days=settings.log_retention_days,
             in_flight=self.metrics.in_flight.by_version,
             first_keys=_first_keys(settings),
             pepper=self.keys.pepper,
@@ -101,6 +106,7 @@ class Gateway:
             _forever("deadlines", self.hot.deadlines.run),
             _forever("link", self.link.run),
             _forever("sync", lambda: self.log.sync_forever(self.settings.sync_interval)),
+            _forever("log bound", self.bound.run),
             *(_forever(name, work) for name, work in self.tenancy.work.items()),
         ]
 
@@ -121,7 +127,11 @@ class Gateway:
 
     def refresh_gauges(self) -> None:
         """Before the metrics are rendered."""
-        self.metrics.log_pending.set(self.log.appended - self.shipper.shipped)
+        gone = self.shipper.shipped + self.shipper.given_up
+        self.metrics.log_pending.set(self.log.appended - gone)
+        self.metrics.log_lost |= {"disk": self.log.lost, "bound": self.bound.dropped}
+        texts = {"bound": self.bound.stripped, "redaction": self.texts.withheld}
+        self.metrics.log_dropped_texts |= texts
         self.metrics.routes_revision.set(self.table.revision)
         self.metrics.fenced.set(self.is_fenced())
 
@@ -143,7 +153,7 @@ class Gateway:
             gateway=settings.slot,
             log=self.log,
             in_flight=self.metrics.in_flight,
-            keep_text=_keeper(settings),
+            keep_text=lambda text: self.texts.keep(None, text),
         )
         shadows = Shadows(
             journal,
@@ -241,10 +251,11 @@ def _dialects(settings: Settings) -> dict[str, Dialect]:
     return {dialect.path: dialect for dialect in dialects}
 
 
-def _keeper(settings: Settings) -> Any:
-    limit = settings.log_text_limit if settings.log_text else 0
-
-    def keep(text: str) -> str | None:
-        return text[:limit] if limit and text else None
-
-    return keep
+def _texts(settings: Settings) -> Texts:
+    key = settings.log_hash_key
+    return Texts(
+        policy=TextPolicy(settings.log_text_policy),
+        limit=settings.log_text_limit,
+        hash_key=None if key is None else key.get_secret_value(),
+        redact=None if settings.redact is None else load_redact(settings.redact),
+    )

@@ -101,6 +101,8 @@ class Metrics(Collector):
         self.in_flight = InFlight(self._versions)
         self.registry.register(self)
         self.log_pending = _gauge(names.LOG_PENDING, self.registry)
+        self.log_lost = {"disk": 0, "bound": 0}
+        self.log_dropped_texts = {"bound": 0, "redaction": 0}
         self.routes_revision = _gauge(names.ROUTES_REVISION, self.registry)
         self.fenced = _gauge(names.FENCED, self.registry)
 
@@ -148,6 +150,9 @@ class Metrics(Collector):
         yield _histogram(names.INFERENCE_LATENCY, ((key, of.latency) for key, of in versions))
         yield _histogram(names.TTFT, ((key, of.ttft) for key, of in versions))
         yield _counter(names.TOKENS, (pair for key, of in versions for pair in _tokens(key, of)))
+        yield _counter(names.LOG_LOST, (((why,), n) for why, n in self.log_lost.items()))
+        dropped = self.log_dropped_texts.items()
+        yield _counter(names.LOG_DROPPED_TEXTS, (((why,), n) for why, n in dropped))
         in_flight = GaugeMetricFamily(
             names.IN_FLIGHT.name, names.IN_FLIGHT.help, labels=names.IN_FLIGHT.labels
         )

@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from slipway_store.keys import id_of
+from slipway_store.partitions import MIN_DAYS
 
 PREFIX = "SLIPWAY_GATEWAY_"
 # Asymmetric only: a published key must never verify as a shared secret.
@@ -120,12 +121,33 @@ class Settings(BaseSettings):
     shadow_concurrency: int = Field(default=8, ge=0, description="copies beyond this are dropped")
     batch_limit: int = Field(default=64, ge=1, description="texts in one /forward_batch")
 
-    log_text: bool = Field(default=True, description="keep prompts and answers in request_logs")
+    log_text_policy: Literal["full", "hashed", "none"] = Field(
+        default="full",
+        description="what request_logs keeps of prompts and answers: full, hashed or none; a "
+        "tenant may have its own",
+    )
     log_text_limit: int = Field(default=16_384, ge=0, description="characters kept of each")
+    log_hash_key: SecretStr | None = Field(
+        default=None, description="hashed texts are HMACs under it; empty: plain SHA-256"
+    )
+    redact: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$",
+        description="a function str -> str as package.module:function, called with every text "
+        "before it is kept",
+    )
+    log_retention_days: int = Field(
+        default=30, ge=0, description="rows older than this go; 0: never. Not less than 2"
+    )
     ship_interval: Seconds = 0.15
-    sync_interval: Seconds = Field(default=1, description="between two fsyncs of the segment")
+    sync_interval: Seconds = Field(default=0.05, description="between two fsyncs of the segment")
     segment_limit: int = Field(default=16 * 1024 * 1024, ge=4096)
-    batch_rows: int = Field(default=500, ge=1, description="rows shipped in one transaction")
+    segments_limit: int = Field(
+        default=512 * 1024 * 1024,
+        ge=8192,
+        description="bytes that may wait for PostgreSQL: beyond it texts go, beyond twice it rows",
+    )
+    batch_rows: int = Field(default=1000, ge=1, description="rows shipped in one transaction")
 
     drain_delay: float = Field(
         default=0, ge=0, description="not ready, still accepting: until the balancer has noticed"
@@ -139,6 +161,13 @@ class Settings(BaseSettings):
         if key is not None and id_of(key.get_secret_value()) is None:
             raise ValueError("must be of the form slw_<12 hex digits>_<20 to 100 characters>")
         return key
+
+    @field_validator("log_retention_days")
+    @classmethod
+    def _outlives_a_step(cls, days: int) -> int:
+        if 0 < days < MIN_DAYS:
+            raise ValueError(f"must be 0 (for ever) or at least {MIN_DAYS}")
+        return days
 
     @field_validator("first_admin_key")
     @classmethod

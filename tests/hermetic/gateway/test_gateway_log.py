@@ -102,9 +102,9 @@ async def test_what_a_killed_process_could_not_ship_comes_with_the_next(start, d
         assert {status for status, _, _ in answers} == {200}
         await demo.gateway.kill()
         # A torn line, as of a machine that lost power in the middle of a write.
-        segment = max((demo.gateway.log.parent / "0").glob("*.wal"))
+        segment = max((demo.gateway.log.parent / "0").glob("*.seg"))
         with segment.open("ab") as file:
-            file.write(b'12345678 a {"request_id": "to')
+            file.write(b"\xf1SLa\x63\0\0\0\xff\0\0\0torn")
         assert await demo.pool.fetchval("SELECT count(*) FROM request_logs") == 0
 
         # PostgreSQL still away: the routes come from the copy, and the service goes on.
@@ -116,7 +116,7 @@ async def test_what_a_killed_process_could_not_ship_comes_with_the_next(start, d
             assert status == 200
             assert len(await again.rows(request_id)) == 1
         folder = again.gateway.log.parent / "0"
-        await eventually(lambda: len(list(folder.glob("*.wal"))) == 1, what="old segment dropped")
+        await eventually(lambda: len(list(folder.glob("*.seg"))) == 1, what="old segment dropped")
 
 
 async def test_a_start_without_postgresql_and_without_a_copy_is_not_ready(start, dsn, v1, to):

@@ -16,7 +16,6 @@ from slipway_contracts.attempt import Attempt
 from slipway_store import tuples
 from slipway_store.attempts import (
     copy,
-    ensure_partitions,
     forget_segment,
     record_feedback,
     ship,
@@ -24,6 +23,7 @@ from slipway_store.attempts import (
 )
 from slipway_store.clean import clean
 from slipway_store.connect import Pool
+from slipway_store.partitions import ensure_partitions
 
 
 async def rows(pool: Pool) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from slipway_contracts.attempt import Overdue
 from slipway_gateway.attempts import frames
 from slipway_store import tuples
 
-CHUNK = 1024 * 1024
+CHUNK = 4 * 1024 * 1024
+MIN_PIECE = 256 * 1024
 # Between two pieces of a rewriting other threads get their turn.
 _PAUSE = 0.002
 _TEXTS = tuples.COLUMNS[:2]
@@ -25,11 +27,12 @@ _TEXTS = tuples.COLUMNS[:2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hint:
-    """After ``ordinal`` the file ``inode`` goes on at ``offset``."""
+    """After ``ordinal`` the file ``inode`` goes on at ``offset``; ``piece`` bytes are read next."""
 
     inode: int = -1
     ordinal: int = 0
     offset: int = 0
+    piece: int = 1024 * 1024
     columns: tuple[str, ...] = tuples.COLUMNS
 
 
@@ -49,28 +52,36 @@ class Batch:
 
 def read(path: Path, start: int, limit: int, hint: Hint) -> tuple[Batch, Hint]:
     """Up to ``limit`` rows (or about ``CHUNK`` bytes) after the ordinal ``start``."""
-    batch, size = Batch(start=start, end=start), CHUNK
+    batch = Batch(start=start, end=start)
     with path.open("rb", buffering=0) as file:
-        inode = os.fstat(file.fileno()).st_ino
-        if (hint.inode, hint.ordinal) != (inode, start):
-            hint = Hint(inode=inode)
-        batch.columns, offset = hint.columns, hint.offset
-        while True:
-            data = os.pread(file.fileno(), size, offset)
-            last = len(data) < size
+        status = os.fstat(file.fileno())
+        if (hint.inode, hint.ordinal) != (status.st_ino, start):
+            hint = Hint(inode=status.st_ino, piece=CHUNK)
+        batch.columns, offset, size = hint.columns, hint.offset, hint.piece
+        while offset < status.st_size and not len(batch):
+            data = os.pread(file.fileno(), min(size, status.st_size - offset), offset)
+            last = offset + len(data) >= status.st_size
             used = _gather(batch, data, limit, last=last)
             offset += used
-            if len(batch) or last:
+            if last:
                 break
-            if not used:
-                size *= 2
-    return batch, Hint(inode=inode, ordinal=batch.end, offset=offset, columns=batch.columns)
+            size = max(CHUNK, size) if used else 2 * size
+    # The next rows will be about as large: little more is read than is used.
+    piece = min(max(MIN_PIECE, (offset - hint.offset) * 5 // 4), CHUNK)
+    return batch, Hint(
+        inode=status.st_ino,
+        ordinal=batch.end,
+        offset=offset,
+        piece=piece,
+        columns=batch.columns,
+    )
 
 
 def _gather(batch: Batch, data: bytes, limit: int, *, last: bool) -> int:
-    """Add the rows of a piece to the batch; how many of its bytes were looked at."""
-    end = 0
-    for kind, ordinal, payload, end in frames.scan(data, whole=last):  # noqa: B007
+    """Add the rows of a piece to the batch; how many of its bytes were used."""
+    used = 0
+    for kind, ordinal, payload, end in frames.scan(data, whole=last):
+        used = end
         if kind == frames.COLUMNS:
             batch.columns = tuple(orjson.loads(payload))
         elif ordinal > batch.end:
@@ -81,20 +92,29 @@ def _gather(batch: Batch, data: bytes, limit: int, *, last: bool) -> int:
                 batch.overdue.append(frames.decode_overdue(payload))
             if len(batch) == limit:
                 break
-    return end
+    return used
 
 
-def strip(path: Path, target: Path, after: int) -> None:
+def count(path: Path, after: int) -> int:
+    """Rows after an ordinal. Slow: in a thread."""
+    rows = 0
+    with path.open("rb", buffering=0) as file:
+        for piece in _pieces(file.fileno(), 0):
+            rows += sum(ordinal > after for _, ordinal, _, _ in piece)
+            time.sleep(_PAUSE)
+    return rows
+
+
+def strip(path: Path, target: Path, after: int) -> int:
     """Write the rows after the ordinal ``after`` to ``target``, without texts. Slow: in a thread.
 
     A segment whose tuples do not begin with the two texts (another program's) is copied as it is.
+    Returns how many rows had texts.
     """
-    size, offset, columns = CHUNK, 0, tuples.COLUMNS
-    with path.open("rb", buffering=0) as source, target.open("wb", buffering=0) as file:
-        while True:
-            data = os.pread(source.fileno(), size, offset)
-            last, end, pieces = len(data) < size, 0, []
-            for kind, ordinal, payload, end in frames.scan(data, whole=last):  # noqa: B007
+    rows, columns = 0, tuples.COLUMNS
+    with path.open("rb", buffering=0) as source, target.open("wb") as file:
+        for piece in _pieces(source.fileno(), 0):
+            for kind, ordinal, payload, _ in piece:
                 if kind == frames.COLUMNS:
                     columns = tuple(orjson.loads(payload))
                 elif ordinal <= after:
@@ -102,11 +122,23 @@ def strip(path: Path, target: Path, after: int) -> None:
                 kept = payload
                 if kind == frames.ATTEMPT and columns[:2] == _TEXTS:
                     kept = tuples.without_texts(payload)
-                pieces.append(frames.frame(kind, ordinal, kept))
-            file.write(b"".join(pieces))
-            if last:
-                break
-            offset += end
-            size = CHUNK if end else size * 2
+                    rows += len(kept) < len(payload)
+                file.write(frames.frame(kind, ordinal, kept))
             time.sleep(_PAUSE)
+        file.flush()
         os.fdatasync(file.fileno())
+    return rows
+
+
+def _pieces(descriptor: int, offset: int) -> Iterator[list[frames.Frame]]:
+    """The frames of a file from an offset on, by pieces of about ``CHUNK`` bytes."""
+    end, size = os.fstat(descriptor).st_size, CHUNK
+    while offset < end:
+        data = os.pread(descriptor, min(size, end - offset), offset)
+        last = offset + len(data) >= end
+        found = list(frames.scan(data, whole=last))
+        yield found
+        if last:
+            return
+        offset += found[-1].end if found else 0
+        size = CHUNK if found else 2 * size

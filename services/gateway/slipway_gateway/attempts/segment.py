@@ -128,21 +128,38 @@ class Segments:
         """Ended segments that ``strip`` may make smaller, oldest first."""
         return [n for n in self._sizes if n.endswith(SUFFIX) and n not in self._stripped]
 
-    async def strip(self, name: str, after: int) -> None:
+    async def strip(self, name: str, after: int) -> int:
         """Take the texts (and the rows up to ``after``) out of an ended segment.
 
-        The work is done in a thread and the file is replaced as a whole. Raises OSError.
+        The work is done in a thread and the file is replaced as a whole. Returns how many rows had
+        texts. Raises OSError.
         """
         path = self._folder / name
         fresh = path.with_suffix(_NEW)
         try:
-            await asyncio.to_thread(reading.strip, path, fresh, after)
+            rows = await asyncio.to_thread(reading.strip, path, fresh, after)
+        except FileNotFoundError:  # shipped and dropped meanwhile
+            return 0
+        else:
             if name in self._sizes:
                 self._sizes[name] = fresh.stat().st_size
                 self._stripped.add(name)
                 fresh.replace(path)
+            return rows
         finally:
             fresh.unlink(missing_ok=True)
+
+    def rows_after(self, name: str, after: int) -> int:
+        """How many rows an ended segment has after an ordinal or offset. Slow: in a thread."""
+        path = self._folder / name
+        try:
+            return (
+                lines.count(path, after)
+                if path.suffix == lines.SUFFIX
+                else (reading.count(path, after))
+            )
+        except FileNotFoundError:
+            return 0
 
     def reject(self, row: Attempt | Overdue) -> None:
         """Put a row that PostgreSQL cannot hold aside, for a person to look at."""

@@ -57,6 +57,7 @@ class Shipper:
         # Nothing of this process has ended before its start.
         self.watermark: datetime = clock.now()
         self.shipped = 0
+        self.given_up = 0
 
     async def run(self, pool: Pool) -> None:
         """Ship every ``interval``; wait longer while PostgreSQL does not answer."""
@@ -95,6 +96,12 @@ class Shipper:
     def shipped_of(self, name: str) -> int:
         """Up to where a segment is known to be in PostgreSQL."""
         return self._offsets.get(name, 0)
+
+    def forget(self, name: str, rows: int) -> None:
+        """A segment was deleted with ``rows`` that nobody will ship."""
+        self._offsets.pop(name, None)
+        if name not in self._left:
+            self.given_up += rows
 
     async def _ship_segment(self, pool: Pool, name: str, until: int | None) -> None:
         """Up to the ordinal ``until``; None: to the end of a segment that has ended."""

@@ -21,12 +21,12 @@ from pydantic import SecretStr
 
 from slipway_contracts.route import CHANNEL_KEYS, CHANNEL_ROUTES, GuardTrip, Heartbeat
 from slipway_gateway.attempts.shipper import Shipper
+from slipway_gateway.attempts.tending import tend_forever
 from slipway_gateway.control.copy import load_copy, save_copy
 from slipway_gateway.control.table import RouteTable
 from slipway_gateway.guard import Tripped
 from slipway_gateway.tenants.keys import Keys
 from slipway_store import routes as store
-from slipway_store.attempts import ensure_partitions
 from slipway_store.connect import Listener, Pool, open_pool
 from slipway_store.keys import Endpoint, insert_key, load_directory, mark_used
 
@@ -41,7 +41,6 @@ KEYS_PERIOD = 5.0
 KEYS_COPY_PERIOD = 60.0
 ROUTES = "routes.json"
 KEYS = "keys.json"
-PARTITION_PERIOD = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +64,7 @@ class Link:
         table: RouteTable,
         keys: Keys,
         shipper: Shipper,
+        retention_days: int = 0,
         in_flight: Callable[[], dict[str, int]],
         first_keys: Sequence[FirstKey] = (),
         pepper: str = "",
@@ -75,6 +75,7 @@ class Link:
         self._table = table
         self._keys = keys
         self._shipper = shipper
+        self._retention_days = retention_days
         self._in_flight = in_flight
         self._first_keys = list(first_keys)
         self._pepper = pepper
@@ -83,7 +84,6 @@ class Link:
         self._keys_changed = True
         self._keys_due = float("-inf")
         self._keys_copy_due = float("-inf")
-        self._partitions_due = float("-inf")
         self.pool: Pool | None = None
         self.heard = float("-inf")
 
@@ -106,6 +106,7 @@ class Link:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._shipper.run(pool), name="shipper")
                 tasks.create_task(self._beat_forever(pool), name="heartbeat")
+                tasks.create_task(tend_forever(pool, self._retention_days), name="retention")
 
     async def leave(self, timeout: float) -> None:
         """At exit: ship what is left and take the heartbeat away, as far as PostgreSQL lets us.
@@ -223,9 +224,6 @@ class Link:
             in_flight=self._in_flight(),
         )
         await _within(store.heartbeat(pool, beat))
-        if time.monotonic() >= self._partitions_due:
-            await _within(ensure_partitions(pool))
-            self._partitions_due = time.monotonic() + PARTITION_PERIOD
 
     def _notified(self, channel: str, payload: str) -> None:
         self._keys_changed = self._keys_changed or channel == CHANNEL_KEYS
