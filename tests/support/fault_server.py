@@ -100,7 +100,9 @@ class FaultServer:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            # Cancelled at the end; the streams' own callback would complain of it.
+            ends = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
+            with contextlib.suppress(*ends):
                 while await self._one(reader, writer):
                     pass
         finally:
@@ -169,10 +171,11 @@ async def _play(step: Step, reader: asyncio.StreamReader, writer: asyncio.Stream
 
 
 def prompt_of(fields: dict[str, Any]) -> str:
-    """The last message's text, or the completion's prompt."""
-    if "messages" in fields:
-        return str(fields["messages"][-1]["content"])
-    return str(fields["prompt"])
+    """The last message's text, or the completion's prompt; empty where there is none."""
+    if isinstance(messages := fields.get("messages"), list) and messages:
+        last = messages[-1]
+        return str(last.get("content", "")) if isinstance(last, dict) else ""
+    return str(fields.get("prompt", ""))
 
 
 def whole(text: str, **more: Any) -> bytes:
