@@ -98,6 +98,34 @@ FENCED = MetricName(
     help="1 while PostgreSQL has not been heard for 10 s and candidates get nothing.",
     owner="gateway",
 )
+QUEUE_WAITING = MetricName(
+    name="slipway_queue_waiting",
+    kind="gauge",
+    labels=("model", "version"),
+    help="Requests that wait for a place at the version.",
+    owner="gateway",
+)
+CONCURRENCY_LIMIT = MetricName(
+    name="slipway_concurrency_limit",
+    kind="gauge",
+    labels=("model", "version"),
+    help="Requests that this process gives the version at once, as learnt.",
+    owner="gateway",
+)
+QUEUE_REFUSED = MetricName(
+    name="slipway_queue_refused_total",
+    kind="counter",
+    labels=("model", "version", "why"),
+    help="Requests answered 503 for want of a place (full, ahead, late), or by an open circuit.",
+    owner="gateway",
+)
+CIRCUIT_OPEN = MetricName(
+    name="slipway_circuit_open",
+    kind="gauge",
+    labels=("model", "version"),
+    help="1 while the version is left alone because it has failed again and again.",
+    owner="gateway",
+)
 
 RECONCILE = MetricName(
     name="slipway_operator_reconcile_seconds",
@@ -204,6 +232,10 @@ CATALOGUE: tuple[MetricName, ...] = (
     LOG_DROPPED_TEXTS,
     ROUTES_REVISION,
     FENCED,
+    QUEUE_WAITING,
+    CONCURRENCY_LIMIT,
+    QUEUE_REFUSED,
+    CIRCUIT_OPEN,
     RECONCILE,
     RECONCILE_ERRORS,
     QUEUE_DEPTH,

@@ -37,6 +37,7 @@ from slipway_gateway.hotpath.record import Journal
 from slipway_gateway.hotpath.shadow import Shadows
 from slipway_gateway.metrics import Metrics
 from slipway_gateway.overload.breaker import Breakers
+from slipway_gateway.overload.figures import LoadFigures
 from slipway_gateway.overload.gate import Gate
 from slipway_gateway.overload.limiter import AdaptiveLimits, LimitRule
 from slipway_gateway.overload.queue import QueueRule
@@ -90,6 +91,8 @@ class Gateway:
         self.link.restore()
         self.log.on_attempt += [self.metrics.observe, self._watch]
         self.hot = self._hot_path(settings)
+        self.table.on_change.append(self._backends_changed)
+        self.metrics.registry.register(LoadFigures(self.hot.gate, self.table.all))
         self.fastapi: FastAPI = make_fastapi(self)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -199,6 +202,9 @@ class Gateway:
     def _routes_changed(self, table: RouteTable) -> None:
         rollouts = {(r.model, r.guard.rollout_id) for r in table.all() if r.guard is not None}
         self.guard.keep_only(rollouts)
+
+    def _backends_changed(self, table: RouteTable) -> None:
+        self.hot.gate.forget({b.url for route in table.all() for b in route.backends})
 
     async def _lifespan(self, receive: Any, send: Any) -> None:
         await receive()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from overload_world import Asker
+from prometheus_client import CollectorRegistry
 
+from slipway_contracts.route import BackendRoute, ModelRoute
 from slipway_gateway.errors import NoCapacity
 from slipway_gateway.overload.breaker import BreakerRule, Breakers
+from slipway_gateway.overload.figures import LoadFigures
 from slipway_gateway.overload.gate import Gate, Outcome
 from slipway_gateway.overload.limiter import AdaptiveLimits, LimitRule
 from slipway_gateway.overload.queue import QueueRule
@@ -74,4 +77,38 @@ def test_a_place_is_freed_once_and_what_is_gone_is_forgotten():
     place.end(Outcome.ANSWERED, 1)
     place.end(Outcome.FAILED, 1)
     one.forget({"http://v2"})
-    assert one.queues.waiting() == {}
+    assert one.queues.lines() == {}
+
+
+def test_the_figures_name_the_version_of_each_backend():
+    one = gate(start=1, waiting=1)
+    route = ModelRoute(
+        model="demo",
+        salt="s",
+        backends=(
+            BackendRoute(version="v1", weight=90, url="http://v1"),
+            BackendRoute(version="v2", weight=10, url="http://v2"),
+        ),
+    )
+    registry = CollectorRegistry()
+    registry.register(LoadFigures(one, lambda: [route]))
+    enter(one)
+    enter(one)
+    with pytest.raises(NoCapacity):
+        enter(one)
+
+    def value(name, **labels):
+        found = {"model": "demo", "version": "v1"} | labels
+        return registry.get_sample_value(name, found)
+
+    assert value("slipway_queue_waiting") == 1
+    assert value("slipway_concurrency_limit") == 1
+    assert value("slipway_circuit_open") == 0
+    assert value("slipway_queue_refused_total", why="full") == 1
+    assert value("slipway_circuit_open", version="v2") == 0
+    for _ in range(2):
+        one.breakers.failed("http://v1", 0.0)
+    assert value("slipway_circuit_open") == 1
+    with pytest.raises(NoCapacity):
+        enter(one, 0.1)
+    assert value("slipway_queue_refused_total", why="circuit") == 1

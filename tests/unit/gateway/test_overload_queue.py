@@ -229,7 +229,7 @@ class TestQueues:
             queues.leave(turn, 1.0)
         assert not self.enter(queues, now=1.0)[0].admitted
         assert self.enter(queues, "v2", now=1.0)[0].admitted
-        assert queues.waiting() == {"v1": 1, "v2": 0}
+        assert {name: line.waiting for name, line in queues.lines().items()} == {"v1": 1, "v2": 0}
 
     def test_the_sweep_widens_what_was_borne_and_refuses_at_the_deadline(self):
         queues = self.queues(start=4)
@@ -249,7 +249,7 @@ class TestQueues:
         turn, _ = self.enter(queues)
         self.enter(queues, "v2")
         queues.forget(())
-        assert set(queues.waiting()) == {"v1", "v2"}
+        assert set(queues.lines()) == {"v1", "v2"}
         queues.leave(turn, 1)
         queues.forget(())
-        assert set(queues.waiting()) == {"v2"}
+        assert set(queues.lines()) == {"v2"}

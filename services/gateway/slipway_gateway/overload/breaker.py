@@ -151,6 +151,10 @@ class Breakers:
             return Circuit.CLOSED
         return Circuit.OPEN if now < opened.until else Circuit.HALF_OPEN
 
+    def is_open(self, backend: Hashable) -> bool:
+        """Whether it is anything but closed: for metrics."""
+        return backend in self._opened
+
     def forget(self, existing: Collection[Hashable]) -> None:
         """Keep only these backends."""
         keep = frozenset(existing)

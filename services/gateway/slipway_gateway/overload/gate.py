@@ -75,6 +75,8 @@ class Gate:
         self.breakers = breakers
         self.queues = queues
         self.retries = retries
+        # Requests that an open circuit has turned away, by backend.
+        self.shut: dict[str, int] = {}
 
     def enter(
         self, backend: str, asker: Asker, now: float, on_turn: OnTurn, *, probing: bool = False
@@ -84,6 +86,7 @@ class Gate:
         ``probing``: ask whatever the circuit says.
         """
         if not probing and not self.breakers.allows(backend, now):
+            self.shut[backend] = self.shut.get(backend, 0) + 1
             error = NoCapacity("the backend fails again and again; it is tried again soon")
             error.retry_after = max(1, ceil(self.breakers.retry_after(backend, now)))
             raise error
@@ -99,6 +102,7 @@ class Gate:
         """The routes name these backends now, and no others."""
         self.breakers.forget(existing)
         self.queues.forget(existing)
+        self.shut = {backend: n for backend, n in self.shut.items() if backend in existing}
 
     def check(self, now: float) -> None:
         """The sweep of ``Deadlines``."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from math import ceil
 from typing import Protocol
 
@@ -63,9 +63,22 @@ class State(IntEnum):
 OnTurn = Callable[[NoCapacity | None], None]
 """Called with None when admitted, with the refusal else. Must not raise."""
 
-FULL = "too many requests wait for this model; try again later"
-LATE = "no turn came within the time that a request may wait; try again later"
-AHEAD = "more requests wait for this model than can be served in time; try again later"
+
+class Why(StrEnum):
+    """Why a turn was refused."""
+
+    FULL = "full"
+    LATE = "late"
+    """It waited to its deadline."""
+    AHEAD = "ahead"
+    """It would have waited too long."""
+
+
+_MESSAGES = {
+    Why.FULL: "too many requests wait for this model; try again later",
+    Why.LATE: "no turn came within the time that a request may wait; try again later",
+    Why.AHEAD: "more requests wait for this model than can be served in time; try again later",
+}
 _SMOOTHING = 1 / 32
 
 
@@ -92,13 +105,16 @@ class Line:
     """The wait before one backend. ``capacity``: so many are admitted at the same time."""
 
     __slots__ = (
-        "_arrivals", "_classes", "_high_run", "_hold", "_left_at", "busy", "capacity", "rule",
+        "_arrivals", "_classes", "_high_run", "_hold", "_left_at", "busy", "capacity",
+        "refused", "rule",
     )  # fmt: skip
 
     def __init__(self, capacity: int, rule: QueueRule) -> None:
         self.capacity = capacity
         self.rule = rule
         self.busy = 0
+        # Since the line began, by why.
+        self.refused = dict.fromkeys(Why, 0)
         # In order of arrival, which is the order of deadlines.
         self._arrivals: OrderedDict[Turn, None] = OrderedDict()
         # By priority, highest first; only those with somebody in them.
@@ -149,7 +165,7 @@ class Line:
             turn = next(iter(self._arrivals))
             if now - turn.since < self.rule.deadline:
                 break
-            self._refuse(turn, self._no(LATE, now))
+            self._refuse(turn, self._no(Why.LATE, now))
             refused += 1
         return refused
 
@@ -157,12 +173,12 @@ class Line:
         tenant = asker.tenant or asker.identity
         priority = asker.priority
         if self._ahead_of(tenant, priority) * self._gap(now) > self.rule.deadline / 2:
-            raise self._no(AHEAD, now)
+            raise self._no(Why.AHEAD, now)
         loser = None
         if self.waiting >= self.rule.waiting:
             loser = self._gives_way_to(tenant, priority)
             if loser is None:
-                raise self._no(FULL, now)
+                raise self._no(Why.FULL, now)
         turn = Turn(self, State.WAITING, now, on_turn)
         turn.tenant, turn.priority = tenant, priority
         if not self._arrivals:
@@ -170,7 +186,7 @@ class Line:
         self._arrivals[turn] = None
         self._class(priority).add(tenant, asker.weight, turn)
         if loser is not None:
-            self._refuse(loser, self._no(FULL, now))
+            self._refuse(loser, self._no(Why.FULL, now))
         # A resize may have made room that nobody has taken.
         self._admit(now)
         return turn
@@ -249,8 +265,9 @@ class Line:
         silence = (now - self._left_at) * _SMOOTHING
         return max(self._hold / max(1, self.capacity), silence)
 
-    def _no(self, message: str, now: float) -> NoCapacity:
+    def _no(self, why: Why, now: float) -> NoCapacity:
         """With the time in which those who wait now will have been served."""
-        refusal = NoCapacity(message)
+        self.refused[why] += 1
+        refusal = NoCapacity(_MESSAGES[why])
         refusal.retry_after = min(60, max(1, ceil(self.waiting * self._gap(now))))
         return refusal

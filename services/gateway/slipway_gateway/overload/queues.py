@@ -7,7 +7,7 @@ Pure and synchronous; monotonic seconds come from the caller.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Mapping
 
 from slipway_gateway.overload.limiter import AdaptiveLimits
 from slipway_gateway.overload.queue import Asker, Line, OnTurn, QueueRule, Turn
@@ -52,9 +52,9 @@ class Queues:
             if limit != line.capacity:
                 line.resize(limit, now)
 
-    def waiting(self) -> dict[Hashable, int]:
-        """How many wait for each backend: for metrics."""
-        return {backend: line.waiting for backend, line in self._lines.items()}
+    def lines(self) -> Mapping[Hashable, Line]:
+        """For metrics: read them, and leave them."""
+        return self._lines
 
     def forget(self, existing: Collection[Hashable]) -> None:
         """Keep these, and those that somebody is still in."""
