@@ -151,7 +151,8 @@ class RequestTimeout(GatewayError):
 class RateLimited(GatewayError):
     """A limit of the key or its tenant. ``kind`` is OpenAI's: "requests" or "tokens".
 
-    ``headers``: the ``x-ratelimit-*`` headers that go with the answer.
+    ``headers``: the ``x-ratelimit-*`` headers that go with the answer. ``is_leasing``: something is
+    free, and the next chunk of it is on its way here: a moment later the answer may be another one.
     """
 
     status = 429
@@ -165,8 +166,10 @@ class RateLimited(GatewayError):
         param: str | None = None,
         retry_after: int = 1,
         headers: tuple[tuple[bytes, bytes], ...] = (),
+        is_leasing: bool = False,
     ) -> None:
         super().__init__(message, param=param)
+        self.is_leasing = is_leasing
         self.kind = kind
         self.retry_after = retry_after
         self.headers = headers

@@ -204,6 +204,7 @@ class Limits:
             param=meter.quota.value,
             retry_after=max(1, math.ceil(wait)),
             headers=_headers(scopes, at),
+            is_leasing=meter.leasing(),
         )
 
     # -- for the background task -----------------------------------------------------------------

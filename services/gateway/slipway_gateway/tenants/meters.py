@@ -2,8 +2,9 @@
 
 ``Meter`` counts what flows in a window (requests, tokens), ``Slots`` what is open (concurrency).
 Both spend from a lease; beyond it they owe, up to ``credit``: a share of what was free when
-PostgreSQL was last heard, so small that all gateways together stay within it. The background task
-(``leases``) charges debts and gets the next chunk.
+PostgreSQL was last heard, so small that all gateways together stay within it. Before a window's
+first lease that is an equal share, since nobody has leased of it; later half of one, since each may
+lease the other half meanwhile. The background task (``leases``) charges debts and gets chunks.
 
 ::
 
@@ -39,12 +40,18 @@ class World:
     open_when_away: bool = True
 
 
+def credit_of(free: int, peers: int, *, fresh: bool) -> int:
+    """What one gateway may owe. At least one as long as anything is free."""
+    share = free if peers == 1 else free // (peers if fresh else 2 * peers)
+    return max(share, min(1, free))
+
+
 class Meter:
     """A windowed quota of one scope. Times are the server's clock in seconds."""
 
     __slots__ = (
-        "_sent", "_since", "_touched", "ahead", "balance", "credit", "free", "limit", "mean",
-        "need", "owed", "quota", "scope", "seconds", "spent", "tokens", "window", "world",
+        "_fresh", "_sent", "_since", "_touched", "ahead", "balance", "credit", "free", "limit",
+        "mean", "need", "owed", "quota", "scope", "seconds", "spent", "tokens", "window", "world",
     )  # fmt: skip
 
     def __init__(self, scope: str, quota: Quota, limit: int, world: World) -> None:
@@ -58,6 +65,7 @@ class Meter:
         self.balance = self.owed = self.need = self.spent = self.ahead = 0
         self.free = self.credit = limit
         self.mean = float(max(1, min(_FIRST_ESTIMATE, limit // 20)))
+        self._fresh = True
         self._sent = 0
         self._since = 0
         self._touched = float("-inf")
@@ -74,25 +82,26 @@ class Meter:
         self.owed = self.owed if follows else 0
         self.spent = self.need = self._since = 0
         self.window = window
+        self._fresh = True
         self.learn(self.limit - self.balance)
 
     def learn(self, free: int) -> None:
         """What nobody holds of the current window."""
         self.free = free
-        peers = self.world.peers
-        share = free if peers == 1 else free // (2 * peers)
-        self.credit = max(share, min(1, free))
+        self.credit = credit_of(free, self.world.peers, fresh=self._fresh)
 
     def allows(self, cost: int) -> bool:
         """Whether ``cost`` can be spent now."""
-        owed = self.owed + cost - self.balance
-        if owed <= self.credit:
+        if cost <= self.balance:
+            return True
+        if self.world.away:
+            share = max(self.limit // self.world.peers, cost)
+            return self.world.open_when_away and self.spent + cost <= share
+        if self.owed + cost - self.balance <= self.credit:
             return True
         if self.owed == 0 and cost <= self.balance + self.free:
             # Larger than a share, as tokens can be: one at a time.
             return True
-        if self.world.away and self.world.open_when_away:
-            return self.spent + cost <= max(self.limit // self.world.peers, cost)
         self.need = max(self.need, cost)
         return False
 
@@ -140,7 +149,11 @@ class Meter:
 
     def retry_in(self, at: float) -> float:
         """Seconds until a refused call has a chance."""
-        return self.resets_in(at) if self.free <= 0 or self.spent >= self.limit else 1.0
+        return 1.0 if self.leasing() else self.resets_in(at)
+
+    def leasing(self) -> bool:
+        """Refused only because the next chunk is on its way."""
+        return self.free > 0 and self.spent < self.limit and not self.world.away
 
     def wishes(self, at: float, elapsed: float) -> list[Wish]:
         """What to tell PostgreSQL now; empty when there is nothing."""
@@ -181,6 +194,7 @@ class Meter:
             self.owed -= self._sent
             self._sent = self.need = 0
             self.balance += grant.granted
+            self._fresh = False
             self.learn(grant.free)
             if self.balance and self.owed:
                 paid = min(self.balance, self.owed)
@@ -238,18 +252,23 @@ class Slots:
     def learn(self, free: int) -> None:
         """What nobody holds."""
         self.free = free
-        peers = self.world.peers
-        share = free if peers == 1 else free // (2 * peers)
-        self.credit = max(share, min(1, free))
+        self.credit = credit_of(free, self.world.peers, fresh=self.held == 0)
 
     def allows(self) -> bool:
         """Whether one more may begin."""
+        if self.open < self.held:
+            return True
+        if self.world.away:
+            share = max(1, self.limit // self.world.peers)
+            return self.world.open_when_away and self.open < share
         if self.open < self.held + self.credit:
             return True
-        if self.world.away and self.world.open_when_away:
-            return self.open < max(1, self.limit // self.world.peers)
         self.need = 1
         return False
+
+    def leasing(self) -> bool:
+        """Refused only because more slots are on their way."""
+        return self.free > 0 and not self.world.away
 
     def enter(self, at: float) -> bool:
         """True when more slots are wanted."""
