@@ -61,6 +61,14 @@ ENVIRONMENT = [
     "total_timeout",
 ]
 ROUTES = {
+    "/admin/audit": {"GET"},
+    "/admin/keys": {"GET", "POST"},
+    "/admin/keys/{key_id}": {"GET"},
+    "/admin/keys/{key_id}/revoke": {"POST"},
+    "/admin/keys/{key_id}/rotate": {"POST"},
+    "/admin/tenants": {"GET", "POST"},
+    "/admin/tenants/{name}": {"GET", "PUT", "DELETE"},
+    "/admin/usage": {"GET"},
     "/api/answer/{question_id}": {"GET"},
     "/api/ask": {"POST"},
     "/docs": {"GET", "HEAD"},
@@ -90,6 +98,8 @@ def test_settings():
 
 async def test_routes(tmp_path: Path):
     gateway = create_app(Settings(dsn="postgresql://nobody@/x", state_dir=tmp_path))
-    routes = {route.path: set(route.methods) for route in gateway.fastapi.routes}
+    routes: dict[str, set[str]] = {}
+    for route in gateway.fastapi.routes:
+        routes.setdefault(route.path, set()).update(route.methods)
     assert routes == ROUTES
     gateway.segments.close()
