@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,10 +49,48 @@ def test_latency_alone_never_goes_below_its_floor():
     assert limit == 64
 
 
-def test_small_absolute_rises_are_no_sign():
+def test_small_absolute_rises_cut_nothing():
     limits = AdaptiveLimits(RULE)
     windows(limits, 0, 3, first_byte=0.002, busy=200)
-    assert windows(limits, 3, 10, first_byte=0.1, busy=512) == 512
+    grown = limits.limit("v1")
+    assert windows(limits, 3, 10, first_byte=0.1, busy=512) == grown > 256
+
+
+def test_beyond_its_start_it_grows_only_while_first_bytes_are_on_time():
+    limits = AdaptiveLimits(RULE)
+    assert windows(limits, 0, 20, first_byte=0.1, busy=512) == 512
+    other = AdaptiveLimits(RULE)
+    windows(other, 0, 3, first_byte=0.1, busy=20)
+    assert windows(other, 3, 20, first_byte=0.2, busy=256) == 256
+
+
+def test_an_engine_with_few_answers_grows_too_when_it_has_shown_enough():
+    limits = AdaptiveLimits(RULE)
+    for second in range(60):
+        for _ in range(3):
+            limits.answered("v1", 0.1, 256)
+        limits.tick("v1", float(second), 256)
+    assert limits.limit("v1") > 256
+
+
+@pytest.mark.parametrize("places", [80, 150, 400])
+def test_finds_the_places_of_an_engine_that_queues_inside(places):
+    """Answers of 2 s; what is beyond its places waits inside, before its first byte."""
+    limits = AdaptiveLimits(LimitRule(start=1024, most=4096))
+    seen = []
+    for second in range(600):
+        limit = limits.limit("v1")
+        offered = 20 if second < 5 else 10_000
+        busy = min(limit, offered)
+        first_byte = 0.05 + max(0, busy - places) / (places / 2.0)
+        for _ in range(30):
+            limits.answered("v1", first_byte, busy)
+        limits.tick("v1", float(second), busy)
+        if second > 60:
+            seen.append(busy)
+    used = [min(busy, places) for busy in seen]
+    assert sum(used) >= 0.97 * places * len(used)
+    assert max(seen) <= 1.3 * places
 
 
 def test_a_refusal_cuts_below_what_is_in_flight_once_a_window():
@@ -81,9 +120,11 @@ def test_what_lasts_becomes_the_new_normal():
     """Prompts have become longer for good: the first byte takes 8 times as long."""
     limits = AdaptiveLimits(RULE)
     windows(limits, 0, 5, first_byte=0.2, busy=200)
-    for second in range(5, 120):
+    windows(limits, 5, 10, first_byte=1.6, busy=512)
+    assert limits.limit("v1") < 256
+    for second in range(15, 120):
         windows(limits, second, 1, first_byte=1.6, busy=limits.limit("v1"))
-    assert limits.limit("v1") > 256
+    assert limits.limit("v1") == 256
 
 
 def test_forgets_what_does_not_exist():

@@ -232,10 +232,11 @@ class TestQueues:
         assert {name: line.waiting for name, line in queues.lines().items()} == {"v1": 1, "v2": 0}
 
     def test_the_sweep_widens_what_was_borne_and_refuses_at_the_deadline(self):
-        queues = self.queues(start=4)
-        turns = [self.enter(queues)[0] for _ in range(4)]
+        queues = self.queues(start=16)
+        turns = [self.enter(queues)[0] for _ in range(16)]
         told = [self.enter(queues)[1] for _ in range(3)]
-        queues.answered("v1", turns[0], 0.1)
+        for _ in range(20):
+            queues.answered("v1", turns[0], 0.1)
         queues.sweep(0.2)
         assert told == [[], [], []]
         queues.sweep(1.3)

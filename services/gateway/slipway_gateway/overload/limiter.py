@@ -3,24 +3,28 @@
 Additive increase, multiplicative decrease (as TCP; compare Netflix's concurrency-limits and Envoy's
 adaptive concurrency), with signals that suit language models. A long answer is no sign of load, so
 total time is not looked at. What counts: refusals (429, 503, a connection not accepted) and the
-time to the first byte, when it rises to several times its own floor while the limit is in use. The
-limit starts generous, and latency alone never takes it below ``latency_floor``: prompts that have
-become longer look like load. Pure; the caller counts what is in flight and calls ``tick``.
+time to the first byte, when it rises above its own floor while the limit is in use. Up to
+``start``, which is trusted, the limit comes back unless first bytes are far too late, slowly where
+they are late at all; beyond it, it grows only while they are on time. Latency alone never takes it
+below ``latency_floor``: what is late even there is not late for load, but because prompts have
+become longer, and becomes the new floor. Pure; the caller counts what is in flight and calls
+``tick``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
-from math import sqrt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitRule:
     """Bounds and paces. Times in seconds.
 
-    ``tolerance`` and ``slack``: a first byte counts as late above ``floor × tolerance`` and above
-    ``floor + slack``. ``drift``: the share by which the floor rises in a window that was slower.
+    A first byte is late above ``floor × tolerance`` and above ``floor + slack``, and cuts; it is on
+    time below ``floor × calm`` or ``floor + calm_slack``. ``drift``: the share by which the floor
+    rises in a window that was slower for another reason than load. A window is judged when it has
+    ``samples``, or after ``patience`` windows without.
     """
 
     start: int = 256
@@ -32,7 +36,10 @@ class LimitRule:
     samples: int = 20
     tolerance: float = 4.0
     slack: float = 0.25
-    drift: float = 0.02
+    calm: float = 1.3
+    calm_slack: float = 0.02
+    patience: int = 10
+    drift: float = 0.05
 
 
 _KEPT = 512
@@ -94,7 +101,7 @@ class AdaptiveLimits:
         learnt.peak = max(learnt.peak, busy)
         if learnt.window_at is None:
             learnt.window_at = now
-        if now - learnt.window_at >= self._rule.window:
+        if self._is_over(learnt, now):
             self._judge(learnt, now)
             learnt.window_at = now
             learnt.late.clear()
@@ -107,29 +114,49 @@ class AdaptiveLimits:
         for backend in [name for name in self._learnt if name not in keep]:
             del self._learnt[backend]
 
+    def _is_over(self, learnt: _Learnt, now: float) -> bool:
+        """A window is; below ``start`` it does not wait for samples."""
+        rule = self._rule
+        lasted = now - (learnt.window_at or 0.0)
+        if len(learnt.late) >= rule.samples or learnt.limit < rule.start:
+            return lasted >= rule.window
+        return lasted >= rule.window * rule.patience
+
     def _judge(self, learnt: _Learnt, now: float) -> None:
         """One window's end: late under load cuts, a used limit that was borne grows."""
         rule = self._rule
-        excess = self._excess(learnt)
-        if learnt.peak < learnt.limit / 2 or now - learnt.cut_at < rule.window:
-            return
-        if excess > 1:
-            if learnt.limit > rule.latency_floor:
-                cut = max(0.7, 1 / excess)
-                learnt.limit = max(rule.latency_floor, learnt.limit * cut)
-            return
-        grown = learnt.limit + max(sqrt(learnt.limit), learnt.limit / 8)
-        learnt.limit = min(rule.most, max(grown, learnt.limit))
-
-    def _excess(self, learnt: _Learnt) -> float:
-        """The window's median over what is tolerated; 0 with too few samples."""
-        rule = self._rule
-        if len(learnt.late) < rule.samples:
-            return 0.0
-        median = sorted(learnt.late)[len(learnt.late) // 2]
-        if learnt.floor is None or median < learnt.floor:
+        median = _median(learnt.late) if len(learnt.late) >= rule.samples else None
+        used = learnt.peak >= learnt.limit / 2
+        if median is not None and (learnt.floor is None or median < learnt.floor):
             learnt.floor = median
-        tolerated = max(learnt.floor * rule.tolerance, learnt.floor + rule.slack)
-        # What lasts becomes the new normal; what passes hardly moves the floor.
-        learnt.floor = min(median, learnt.floor * (1 + rule.drift))
-        return median / tolerated if tolerated else 0.0
+        if not used or now - learnt.cut_at < rule.window:
+            if not used:
+                self._drift(learnt, median)
+        elif median is None or learnt.floor is None:
+            # Nothing is known of first bytes: what was cut comes back, and no more.
+            _grow(learnt, learnt.limit / 8, rule.start)
+        elif median > (late := max(learnt.floor * rule.tolerance, learnt.floor + rule.slack)):
+            self._cut(learnt, median, late)
+        elif median <= max(learnt.floor * rule.calm, learnt.floor + rule.calm_slack):
+            _grow(learnt, learnt.limit / 8, rule.most)
+        else:
+            _grow(learnt, learnt.limit / 32, rule.start)
+
+    def _cut(self, learnt: _Learnt, median: float, late: float) -> None:
+        lowest = min(self._rule.latency_floor, self._rule.start)
+        if learnt.limit <= lowest:
+            self._drift(learnt, median)
+        else:
+            learnt.limit = max(lowest, learnt.limit * max(0.7, late / median))
+
+    def _drift(self, learnt: _Learnt, median: float | None) -> None:
+        if median is not None and learnt.floor is not None:
+            learnt.floor = min(median, learnt.floor * (1 + self._rule.drift))
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def _grow(learnt: _Learnt, step: float, bound: float) -> None:
+    learnt.limit = max(learnt.limit, min(learnt.limit + max(1.0, step), bound))
