@@ -11,7 +11,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import asyncpg
@@ -44,12 +44,26 @@ async def _prepare(connection: Any) -> None:
     )
 
 
-async def open_pool(dsn: str, *, min_size: int = 1, max_size: int = 4) -> Pool:
+async def _nothing(_connection: Any) -> None:
+    """A session that nobody changes needs no cleaning."""
+
+
+async def open_pool(
+    dsn: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 4,
+    cleaned: bool = True,
+    session: Mapping[str, str] | None = None,
+) -> Pool:
     """A pool whose connections give jsonb as Python objects. Raises ``UNAVAILABLE`` errors.
 
     No call waits longer than 30 s for the server; connecting no longer than 10 s. With ``min_size``
-    0 nothing connects before the first use, so a process may start while the server is away.
+    0 nothing connects before the first use, so a process may start while the server is away. With
+    ``cleaned`` False a connection is not reset between two uses, which saves a question each;
+    ``session`` are PostgreSQL's settings for every connection.
     """
+    settings = {"application_name": "slipway", "timezone": "UTC"} | dict(session or {})
     return await asyncpg.create_pool(
         dsn,
         min_size=min_size,
@@ -57,7 +71,8 @@ async def open_pool(dsn: str, *, min_size: int = 1, max_size: int = 4) -> Pool:
         timeout=CONNECT_TIMEOUT,
         command_timeout=COMMAND_TIMEOUT,
         init=_prepare,
-        server_settings={"application_name": "slipway", "timezone": "UTC"},
+        reset=None if cleaned else _nothing,
+        server_settings=settings,
     )
 
 

@@ -31,10 +31,16 @@ GATHER = 0.005
 
 
 class StoreDriver(Driver):
-    """``leaving`` set: no query is asked again."""
+    """``leaving`` set: no query is asked again.
 
-    def __init__(self, pool: Pool, dsn: str, *, leaving: asyncio.Event) -> None:
+    ``pool`` is for what must last, ``picks`` (which need not wait for the disk) for pgqueuer's own:
+    a server that crashes and forgets a pick has the job queued again, and the pick's holder can
+    store nothing for it.
+    """
+
+    def __init__(self, pool: Pool, picks: Pool, dsn: str, *, leaving: asyncio.Event) -> None:
         self.pool = pool
+        self.picks = picks
         self._dsn = dsn
         self._leaving = leaving
         self._shutdown = asyncio.Event()
@@ -57,11 +63,11 @@ class StoreDriver(Driver):
             delay = min(delay * 2, RETRY_LIMIT)
 
     async def fetch(self, query: str, *args: Any) -> list[dict[str, Any]]:
-        rows = await self.patiently(lambda: self.pool.fetch(query, *args))
+        rows = await self.patiently(lambda: self.picks.fetch(query, *args))
         return [dict(row) for row in rows]
 
     async def execute(self, query: str, *args: Any) -> str:
-        return await self.patiently(lambda: self.pool.execute(query, *args))
+        return await self.patiently(lambda: self.picks.execute(query, *args))
 
     async def notify(self, channel: str, payload: str) -> None:
         await self.execute("SELECT pg_notify($1, $2)", channel, payload)

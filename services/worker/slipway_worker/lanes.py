@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+# Questions to the database that one look for work may take.
+GROUPS = 4
+
 
 class Turns:
     """``rank_of`` a lane; None leaves it out."""
@@ -33,10 +36,16 @@ class Turns:
         """The lanes, whose turn is first at the front."""
         return sorted(self._ranks, key=lambda lane: (-self._ranks[lane], self._turn(lane), lane))
 
-    def share(self, lane: str, room: int) -> int:
-        """How many jobs of ``room`` a lane may take in its turn: what its rank's lanes leave it."""
-        rivals = sum(rank == self._ranks[lane] for rank in self._ranks.values())
-        return max(1, -(-room // rivals))
+    def groups(self, room: int, *, limit: int) -> list[list[str]]:
+        """Whom to ask in which order, where a lane gives at most ``limit`` jobs (0: no limit).
+
+        As many lanes together as fill the room, so that none of them crowds out another; after a
+        few that had nothing, all.
+        """
+        order = self.order()
+        width = -(-room // limit) if limit else 1
+        groups = [order[at : at + width] for at in range(0, len(order), width)]
+        return groups if len(groups) <= GROUPS else [*groups[: GROUPS - 1], order]
 
     def serve(self, lane: str) -> None:
         """The lane had its turn."""

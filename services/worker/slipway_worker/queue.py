@@ -8,9 +8,10 @@ pgqueuer's own (one seat a running job, unique in the database).
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -33,8 +34,6 @@ from slipway_worker.lanes import Turns
 from slipway_worker.outcome import SUSPECT, Again, GivenUp, Patience, Stored
 from slipway_worker.settlement import Settled, settle
 
-# Lanes that are asked one by one before all are asked together.
-SINGLE_TURNS = 4
 LANES_PERIOD = 0.5
 
 # The names that the migration gives; never what the environment says.
@@ -83,6 +82,8 @@ class JobQueue(Queries):
         self._suspects: set[types.JobId] = set()
         self._turns = Turns(self._rank_of)
         self._lanes_due = 0.0
+        self._freed = asyncio.Event()
+        self._closed = False
 
     def kind(self, entrypoint: str) -> Kind | None:
         """A lane's kind."""
@@ -97,15 +98,22 @@ class JobQueue(Queries):
         heartbeat_timeout: timedelta,
     ) -> list[models.Job]:
         """The next jobs of the lane whose turn it is, as many as there is room for."""
-        room = min(batch_size, self._concurrency - len(self.held))
-        if room <= 0 or self._suspects & self.held:
-            return []
+        while (room := self._room(batch_size)) <= 0:
+            self._freed.clear()
+            await self._freed.wait()
+            if self._closed:
+                return []
         if time.monotonic() >= self._lanes_due:
             await self._look_for_lanes()
         found = await self._dequeue_from(room, queue_manager_id, heartbeat_timeout)
         if not found:
             self._lanes_due = 0.0
         return await self._without_suspects(found)
+
+    def close(self) -> None:
+        """Whoever waits for room is told that nothing more is taken."""
+        self._closed = True
+        self._freed.set()
 
     async def queued_work(self, entrypoints: list[QueueEntrypoint]) -> int:
         return await super().queued_work(self._lanes())
@@ -127,7 +135,7 @@ class JobQueue(Queries):
         try:
             await self._settle(batch)
         finally:
-            self.held.difference_update(ids)
+            self._free(ids)
 
     async def retry_job(
         self,
@@ -139,11 +147,21 @@ class JobQueue(Queries):
         told = self.outcomes.pop(job.id, None)
         counts = not isinstance(told, Again) or told.counts
         await self._put_back(job.id, delay=delay, counts=counts)
-        self.held.discard(job.id)
+        self._free([job.id])
 
     async def update_heartbeat(self, job_ids: list[types.JobId]) -> None:
-        pool, ids = self._store_driver.pool, list(set(job_ids))
+        pool, ids = self._store_driver.picks, list(set(job_ids))
         await self._store_driver.patiently(lambda: store.beat(pool, self.owner, ids))
+
+    def _room(self, batch_size: int) -> int:
+        """A suspect leaves none."""
+        if self._suspects & self.held:
+            return 0
+        return min(batch_size, self._concurrency - len(self.held))
+
+    def _free(self, ids: Iterable[types.JobId]) -> None:
+        self.held.difference_update(ids)
+        self._freed.set()
 
     async def _settle(self, batch: Sequence[Settled]) -> None:
         if not batch:
@@ -185,27 +203,23 @@ class JobQueue(Queries):
         )
 
     async def _look_for_lanes(self) -> None:
-        pool = self._store_driver.pool
+        pool = self._store_driver.picks
         self._turns.update(await self._store_driver.patiently(lambda: store.busy_lanes(pool)))
         self._lanes_due = time.monotonic() + LANES_PERIOD
 
     async def _dequeue_from(
         self, room: int, owner: QueueManagerId, heartbeat_timeout: timedelta
     ) -> list[models.Job]:
-        order = self._turns.order()
-        asked = [([lane], self._turns.share(lane, room)) for lane in order[:SINGLE_TURNS]]
-        if len(order) > SINGLE_TURNS:
-            asked.append((order, room))
-        for lanes, most in asked:
-            for lane in lanes[:1]:
-                self._turns.serve(lane)
+        for lanes in self._turns.groups(room, limit=self._limit.concurrency_limit):
             found = await super().dequeue(
-                batch_size=most,
+                batch_size=room,
                 entrypoints={QueueEntrypoint(lane): self._limit for lane in lanes},
                 queue_manager_id=owner,
                 global_concurrency_limit=None,
                 heartbeat_timeout=heartbeat_timeout,
             )
+            for lane in {job.entrypoint for job in found} or lanes:
+                self._turns.serve(lane)
             if found:
                 return found
         return []

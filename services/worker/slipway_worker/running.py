@@ -12,6 +12,7 @@ import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from time import monotonic
+from typing import Any
 
 from pgqueuer.core.executors import AbstractEntrypointExecutor, EntrypointExecutorParameters
 from pgqueuer.domain import models
@@ -32,13 +33,19 @@ GIVEN_BACK = Again(delay=0.0, counts=False, reason="the worker leaves")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """What every run shares. ``leaving`` set: running jobs are given back."""
+    """What every run shares. ``leaving`` set: jobs are given back."""
 
     queue: JobQueue
     patience: Patience
     metrics: Metrics
     time_limit: float
     leaving: asyncio.Event
+    running: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def give_back(self) -> None:
+        """End every run; call when ``leaving`` is set."""
+        for task in self.running:
+            task.cancel()
 
 
 @dataclass
@@ -67,26 +74,25 @@ class JobExecutor(AbstractEntrypointExecutor):
         forlorn = conditions.patience.forlorn(job.deaths)
         if forlorn is not None:
             return forlorn
-        task = asyncio.create_task(self._within_limit(job))
-        leaving = asyncio.create_task(conditions.leaving.wait())
+        task = asyncio.current_task()
+        assert task is not None
+        conditions.running.add(task)
         try:
-            await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
+            if conditions.leaving.is_set():
                 return GIVEN_BACK
-            return Stored(result=task.result())
+            async with asyncio.timeout(conditions.time_limit):
+                return Stored(result=await self.kind.run(job))
+        except asyncio.CancelledError:
+            if not conditions.leaving.is_set():
+                raise
+            task.uncancel()
+            return GIVEN_BACK
         except Exception as error:
             return conditions.patience.judge(
                 error, attempts=job.attempts, age=age, luck=random.random()
             )
         finally:
-            leaving.cancel()
-            if not task.done():
-                task.cancel()
-                await asyncio.wait((task,))
-
-    async def _within_limit(self, job: Job) -> object:
-        async with asyncio.timeout(self.conditions.time_limit):
-            return await self.kind.run(job)
+            conditions.running.discard(task)
 
 
 class Executors(dict[QueueEntrypoint, AbstractEntrypointExecutor]):

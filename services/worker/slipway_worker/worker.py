@@ -40,6 +40,13 @@ LOG_AGE = timedelta(hours=1)
 SILENCE = 10.0
 SCHEMA_PERIOD = 1.0
 POOL_SIZE = 8
+# A pick that a crashed server forgets is picked again, so it waits for no disk. Its statement is
+# long and always the same: planned once, and never for the empty table that it may have been then.
+PICKING = {
+    "synchronous_commit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+}
 
 MakeKinds = Callable[[Settings, Pool, GatewayClient], list[Kind]]
 
@@ -75,8 +82,10 @@ class Worker:
                     connections=settings.concurrency,
                 )
             )
-            pool = await open_pool(dsn, min_size=0, max_size=POOL_SIZE)
+            pool = await open_pool(dsn, min_size=0, max_size=POOL_SIZE, cleaned=False)
             stack.callback(pool.terminate)
+            picks = await open_pool(dsn, min_size=0, max_size=2, cleaned=False, session=PICKING)
+            stack.callback(picks.terminate)
             kinds = Registry(*self._make_kinds(settings, pool, gateway))
             metrics = Metrics(kind.name for kind in kinds)
             port = await stack.enter_async_context(
@@ -85,10 +94,10 @@ class Worker:
                 )
             )
             logger.info("health and metrics on %s port %s", settings.host, port)
-            driver = StoreDriver(pool, dsn, leaving=self._gone)
-            queue, manager = self._assemble(driver, kinds, metrics)
+            driver = StoreDriver(pool, picks, dsn, leaving=self._gone)
+            queue, manager, conditions = self._assemble(driver, kinds, metrics)
             watch = asyncio.create_task(self._watch(pool, metrics))
-            ending = asyncio.create_task(self._end(manager))
+            ending = asyncio.create_task(self._end(queue, manager, conditions))
             try:
                 await self._work(driver, manager)
             finally:
@@ -97,7 +106,7 @@ class Worker:
 
     def _assemble(
         self, driver: StoreDriver, kinds: Registry, metrics: Metrics
-    ) -> tuple[JobQueue, QueueManager]:
+    ) -> tuple[JobQueue, QueueManager, Conditions]:
         settings = self._settings
         patience = Patience(
             max_attempts=settings.max_attempts,
@@ -124,7 +133,7 @@ class Worker:
         manager = QueueManager(queue, channel=NAMES.channel)
         manager.queue_manager_id = owner
         manager.entrypoint_registry = Executors(kinds, conditions)
-        return queue, manager
+        return queue, manager, conditions
 
     async def _work(self, driver: StoreDriver, manager: QueueManager) -> None:
         settings = self._settings
@@ -141,14 +150,16 @@ class Worker:
             log_aggregation_interval=timedelta(0),
         )
 
-    async def _end(self, manager: QueueManager) -> None:
+    async def _end(self, queue: JobQueue, manager: QueueManager, conditions: Conditions) -> None:
         """The two stages of leaving, each with its time."""
         await self._finishing.wait()
         logger.info("finishing what runs")
         manager.shutdown.set()
+        queue.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._leaving.wait(), self._settings.shutdown_grace)
         self._leaving.set()
+        conditions.give_back()
         await asyncio.sleep(self._settings.flush_timeout)
         self._gone.set()
 

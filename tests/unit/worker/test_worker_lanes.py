@@ -45,16 +45,18 @@ def test_an_unknown_kind_has_no_turn() -> None:
     assert turns("tomorrow:a", "question:a").known == ["question:a"]
 
 
-def test_a_share_is_what_the_lanes_of_its_rank_leave() -> None:
-    made = turns("batch:a", "question:a", "question:b", "question:c")
-    assert made.share("question:a", 8) == 3
-    assert made.share("batch:a", 8) == 8
-    assert made.share("question:a", 1) == 1
-
-
 def test_a_lane_that_was_away_is_new_again() -> None:
     made = turns("question:a", "question:b")
     made.serve("question:a")
     made.update(["question:b"])
     made.update(["question:a", "question:b"])
     assert made.order() == ["question:a", "question:b"]
+
+
+def test_lanes_are_asked_together_as_far_as_they_fill_the_room() -> None:
+    made = turns(*(f"question:{name}" for name in "abcde"))
+    assert [len(group) for group in made.groups(8, limit=4)] == [2, 2, 1]
+    assert [len(group) for group in made.groups(8, limit=0)] == [1, 1, 1, 5]
+    assert [len(group) for group in made.groups(1, limit=4)] == [1, 1, 1, 5]
+    assert [len(group) for group in made.groups(100, limit=4)] == [5]
+    assert turns().groups(8, limit=4) == []

@@ -77,7 +77,12 @@ def questions_router(gateway: Gateway, admit: Admit) -> APIRouter:
         stored = await _stored(
             gateway,
             lambda pool: questions.ask(
-                pool, text, tenant=caller.tenant, model=route.model, version=version
+                pool,
+                text,
+                tenant=caller.tenant,
+                model=route.model,
+                version=version,
+                priority=caller.priority,
             ),
         )
         known = stored.answer_text
