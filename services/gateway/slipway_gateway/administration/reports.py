@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 
 from slipway_gateway.administration.bodies import AuditLine, UsageLine
 from slipway_gateway.administration.door import Door
-from slipway_gateway.errors import SchemaViolation
+from slipway_gateway.errors import BadRequest
 from slipway_store.audit import list_audit
 from slipway_store.usage import read_usage
 
@@ -31,7 +31,7 @@ def add_reports(router: APIRouter, door: Door) -> None:
         today = datetime.now(UTC).date()
         begin, end = first or last or today, last or today
         if not 0 <= (end - begin).days < LONGEST_DAYS:
-            raise SchemaViolation(
+            raise BadRequest(
                 f"from: must not be after to, nor more than {LONGEST_DAYS} days before it",
                 param="from",
             )
