@@ -13,7 +13,12 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
-from asyncpg import DataError, IntegrityConstraintViolationError, UndefinedColumnError
+from asyncpg import (
+    DataError,
+    IntegrityConstraintViolationError,
+    ReadOnlySQLTransactionError,
+    UndefinedColumnError,
+)
 
 from slipway_contracts.attempt import Attempt, Overdue
 from slipway_gateway.attempts import lines
@@ -27,7 +32,7 @@ from slipway_store.connect import Pool
 logger = logging.getLogger(__name__)
 
 BACKOFF_FIRST = 0.2
-BACKOFF_LIMIT = 5.0
+BACKOFF_LIMIT = 2.0
 TIMEOUT = 20.0
 # What a row can be guilty of; anything else is the server's state and passes.
 POISON = (DataError, IntegrityConstraintViolationError)
@@ -68,6 +73,9 @@ class Shipper:
             except Exception as error:
                 # Whatever it is (away, slow, not migrated yet): the segments keep the rows.
                 logger.warning("attempts wait in %s: %r", self._segments.name, error)
+                if isinstance(error, ReadOnlySQLTransactionError):
+                    # A connection that was opened while the server only read does so for ever.
+                    await pool.expire_connections()
                 await asyncio.sleep(backoff)
                 backoff = min(backoff * 2, BACKOFF_LIMIT)
                 continue
