@@ -13,7 +13,7 @@ import json
 import socket
 import struct
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,12 +67,14 @@ class HalfClose:
 
 Step = bytes | Pause | Drip | Flood | Pieces | Close | Reset | Hang | HalfClose
 Script = tuple[Step, ...]
+# A script may depend on the prompt.
+Scripts = Mapping[str, Script | Callable[[str], Script]]
 
 
 class FaultServer:
     """``async with FaultServer(scripts) as server: server.url``. ``seen``: prompts that came."""
 
-    def __init__(self, scripts: Mapping[str, Script] | None = None) -> None:
+    def __init__(self, scripts: Scripts | None = None) -> None:
         self.scripts = dict(scripts or {})
         self.seen: Counter[str] = Counter()
         self.url = ""
@@ -125,7 +127,8 @@ class FaultServer:
             writer.write(echo(prompt, stream=bool(fields.get("stream"))))
             await writer.drain()
             return True
-        for step in self.scripts[name]:
+        script = self.scripts[name]
+        for step in script if isinstance(script, tuple) else script(prompt):
             if not await _play(step, reader, writer):
                 return False
         return True

@@ -22,13 +22,13 @@ SHORT = {
 
 
 class Site:
-    """One process and its database."""
+    """One process and its database; ``own_dsn``: how the process reaches it, if not as we do."""
 
     def __init__(
-        self, dsn: str, folder: Path, *, slot: str = "hostile", **settings: object
+        self, dsn: str, folder: Path, *, slot: str, own_dsn: str = "", **settings: object
     ) -> None:
         self.dsn = dsn
-        self.gateway = GatewayProcess(dsn, folder, slot=slot, **(SHORT | settings))
+        self.gateway = GatewayProcess(own_dsn or dsn, folder, slot=slot, **(SHORT | settings))
 
     @property
     def port(self) -> int:
