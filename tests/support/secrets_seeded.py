@@ -167,16 +167,8 @@ def keys(good: str) -> Iterator[Planted]:
 
 def prompts(good: str) -> Iterator[Planted]:
     """A text in every place that a prompt has, on every path an answer takes."""
-    faults = (
-        "",
-        "fault:text500:",
-        "fault:quote400:",
-        "fault:quote500:",
-        "fault:die:",
-        "fault:cut:",
-    )
     for path in HOT:
-        for fault in faults:
+        for fault, model in FAULTS.items():
             for stream in (False, True) if path.startswith("/v1") else (False,):
                 name = f"prompt {path} {fault} {stream}"
                 text = "canary" + hashlib.sha256(name.encode()).hexdigest()[:24]
