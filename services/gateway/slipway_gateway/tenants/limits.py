@@ -15,56 +15,18 @@ from collections.abc import Callable, Iterable, Mapping
 
 from slipway_gateway.errors import NoCapacity, RateLimited
 from slipway_gateway.tenants.caller import Caller
-from slipway_gateway.tenants.meters import Meter, Slots, World
+from slipway_gateway.tenants.meters import Meter
+from slipway_gateway.tenants.scope import Headers, Scope, headers_of, span
+from slipway_gateway.tenants.slots import Slots
+from slipway_gateway.tenants.world import World
 from slipway_store.quotas import Grant, LimitRules, Quota, Sight, Wish
 
-Headers = tuple[tuple[bytes, bytes], ...]
-_WINDOWED = (Quota.REQUESTS_PER_MINUTE, Quota.TOKENS_PER_MINUTE, Quota.TOKENS_PER_DAY)
 _WORDS = {
     Quota.REQUESTS_PER_MINUTE: ("requests", "requests a minute"),
     Quota.TOKENS_PER_MINUTE: ("tokens", "tokens a minute"),
     Quota.TOKENS_PER_DAY: ("tokens", "tokens a day"),
     Quota.CONCURRENCY: ("requests", "requests at the same time"),
 }
-
-
-class Scope:
-    """One key's or tenant's counters. ``word`` is how messages call it."""
-
-    __slots__ = ("meters", "name", "requests", "rules", "slots", "tokens", "word", "world")
-
-    def __init__(self, name: str, rules: LimitRules, world: World) -> None:
-        self.name = name
-        kind, _, rest = name.partition(":")
-        self.word = f"the {kind} {rest}"
-        self.world = world
-        self.meters: dict[Quota, Meter] = {}
-        self.slots: Slots | None = None
-        self.change(rules)
-
-    def change(self, rules: LimitRules) -> None:
-        """Apply rules; what goes on being limited keeps its counts."""
-        self.rules = rules
-        for quota in _WINDOWED:
-            limit, meter = rules.of(quota), self.meters.get(quota)
-            if limit is None:
-                self.meters.pop(quota, None)
-            elif meter is None:
-                self.meters[quota] = Meter(self.name, quota, limit, self.world)
-            elif limit != meter.limit:
-                free = meter.free + limit - meter.limit
-                meter.limit = limit
-                meter.learn(free)
-        self.requests = self.meters.get(Quota.REQUESTS_PER_MINUTE)
-        self.tokens = tuple(meter for meter in self.meters.values() if meter.tokens)
-        if rules.concurrency is None:
-            self.slots = None
-        elif self.slots is None:
-            self.slots = Slots(self.name, rules.concurrency, self.world)
-        elif self.slots.limit != rules.concurrency:
-            free = self.slots.free + rules.concurrency - self.slots.limit
-            self.slots.limit = rules.concurrency
-            self.slots.learn(free)
 
 
 class Lease:
@@ -102,7 +64,7 @@ class _Counted(Lease):
 
     @property
     def headers(self) -> Headers:
-        return _headers(self._scopes, self._at)
+        return headers_of(self._scopes, self._at)
 
     def settle(self, prompt_tokens: int | None, completion_tokens: int | None) -> None:
         if not self._open:
@@ -115,6 +77,8 @@ class _Counted(Lease):
                 meter.observe(actual)
         for slots in self._slots:
             slots.leave()
+        for scope in self._scopes:
+            scope.open -= 1
 
 
 _FREE = Lease()
@@ -128,6 +92,8 @@ class Limits:
         self.wake: Callable[[], None] = _nobody
         self._keys: dict[str, Scope] = {}
         self._tenants: dict[str, Scope] = {}
+        self._named: dict[str, Scope] = {}
+        self._active: dict[str, Scope] = {}
         # PostgreSQL's clock less the monotonic one; this machine's own clock until it was heard.
         self._offset = time.time() - time.monotonic()
 
@@ -140,6 +106,9 @@ class Limits:
         """The rules by key id and by tenant name; scopes that go on keep their counts."""
         self._keys = self._scoped("key", keys, self._keys)
         self._tenants = self._scoped("tenant", tenants, self._tenants)
+        every = [*self._keys.values(), *self._tenants.values()]
+        self._named = {scope.name: scope for scope in every}
+        self._active = {scope.name: scope for scope in every if scope.active}
         self.wake()
 
     def enter(self, caller: Caller, model: str, now: float, *, tokens: int | None = None) -> Lease:
@@ -151,6 +120,10 @@ class Limits:
         at = now + self._offset
         spending: list[tuple[Meter, int]] = []
         for scope in scopes:
+            if not scope.active:
+                # Also when it is refused: the refusal asks for more.
+                scope.active = True
+                self._active[scope.name] = scope
             self._judge(scope, scopes, at, tokens, spending)
         low = False
         reserved = []
@@ -158,6 +131,8 @@ class Limits:
             low |= meter.spend(cost, at)
             if meter.tokens:
                 reserved.append((meter, meter.window, cost))
+        for scope in scopes:
+            scope.open += 1
         entered = [scope.slots for scope in scopes if scope.slots is not None]
         for slots in entered:
             low |= slots.enter(at)
@@ -199,11 +174,11 @@ class Limits:
         wait = meter.retry_in(at) if isinstance(meter, Meter) else 1.0
         return RateLimited(
             f"{scope.word} has reached its limit of {meter.limit} {words}; "
-            f"try again in {_span(wait)}",
+            f"try again in {span(wait)}",
             kind=kind,
             param=meter.quota.value,
             retry_after=max(1, math.ceil(wait)),
-            headers=_headers(scopes, at),
+            headers=headers_of(scopes, at),
             is_leasing=meter.leasing(),
         )
 
@@ -213,18 +188,17 @@ class Limits:
         """What PostgreSQL must be told or asked; ``elapsed`` seconds since the last time."""
         at = now + self._offset
         found: list[Wish] = []
-        for scope in self._all():
-            for meter in scope.meters.values():
-                found += meter.wishes(at, elapsed)
-            if scope.slots is not None:
-                found += scope.slots.wishes(at)
+        for scope in list(self._active.values()):
+            found += scope.wishes(at, elapsed)
+            if not scope.active:
+                del self._active[scope.name]
         return found
 
     def returns(self, now: float) -> list[Wish]:
         """At exit: everything that is leased and not spent goes back."""
         at = now + self._offset
         found: list[Wish] = []
-        for scope in self._all():
+        for scope in self._active.values():
             found += [meter.release(at) for meter in scope.meters.values() if meter.window >= 0]
             if scope.slots is not None:
                 found.append(scope.slots.release())
@@ -232,9 +206,8 @@ class Limits:
 
     def granted(self, grants: Iterable[Grant]) -> None:
         """PostgreSQL's answers to ``wishes``."""
-        known = {scope.name: scope for scope in self._all()}
         for grant in grants:
-            scope = known.get(grant.scope)
+            scope = self._named.get(grant.scope)
             if scope is None:
                 continue
             if grant.quota is Quota.CONCURRENCY:
@@ -247,28 +220,27 @@ class Limits:
         """The world at ``now``: scopes that this process does not use learn what is left."""
         self.world.peers = sight.peers
         self._offset = sight.clock - now
-        at = sight.clock
-        for scope in self._all():
-            for quota, meter in scope.meters.items():
-                meter.roll(at)
-                used = sight.used.get((scope.name, quota.value, meter.window))
-                if used is not None:
-                    meter.learn(meter.limit - used)
-            if scope.slots is not None:
-                used = sight.used.get((scope.name, Quota.CONCURRENCY.value, 0))
-                if used is not None:
+        for (name, quota, window), used in sight.used.items():
+            scope = self._named.get(name)
+            if scope is None:
+                continue
+            if quota == Quota.CONCURRENCY:
+                if scope.slots is not None:
                     scope.slots.learn(scope.slots.limit - used)
+                continue
+            meter = scope.meters.get(Quota(quota))
+            if meter is not None:
+                meter.roll(sight.clock)
+                if meter.window == window:
+                    meter.learn(meter.limit - used)
 
     def lapsed(self) -> None:
         """PostgreSQL was away for longer than a lease lasts."""
-        for scope in self._all():
+        for scope in self._active.values():
             for meter in scope.meters.values():
                 meter.lapsed()
             if scope.slots is not None:
                 scope.slots.lapsed()
-
-    def _all(self) -> list[Scope]:
-        return [*self._keys.values(), *self._tenants.values()]
 
     def _scoped(
         self, kind: str, rules: Mapping[str, LimitRules], before: Mapping[str, Scope]
@@ -284,34 +256,6 @@ class Limits:
                 scope.change(limits)
             scopes[name] = scope
         return scopes
-
-
-def _headers(scopes: tuple[Scope, ...], at: float) -> Headers:
-    """The tightest request and the tightest token limit."""
-    found: list[tuple[bytes, bytes]] = []
-    requests = [scope.requests for scope in scopes if scope.requests is not None]
-    tokens = [meter for scope in scopes for meter in scope.tokens]
-    for word, meters in ((b"requests", requests), (b"tokens", tokens)):
-        if not meters:
-            continue
-        meter = min(meters, key=Meter.remaining)
-        found += [
-            (b"x-ratelimit-limit-" + word, b"%d" % meter.limit),
-            (b"x-ratelimit-remaining-" + word, b"%d" % meter.remaining()),
-            (b"x-ratelimit-reset-" + word, _span(meter.resets_in(at)).encode()),
-        ]
-    return tuple(found)
-
-
-def _span(seconds: float) -> str:
-    """As OpenAI writes it: ``120ms``, ``7s``, ``6m0s``, ``23h59m59s``."""
-    if seconds < 1:
-        return f"{max(0, round(seconds * 1000))}ms"
-    whole = math.ceil(seconds)
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{hours}h" if hours else ""
-    return text + (f"{minutes}m" if minutes or hours else "") + f"{rest}s"
 
 
 def _nobody() -> None:

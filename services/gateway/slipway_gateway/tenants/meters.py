@@ -1,10 +1,10 @@
 """One quota as one gateway process counts it: what it has leased, spent and owes. Pure.
 
-``Meter`` counts what flows in a window (requests, tokens), ``Slots`` what is open (concurrency).
-Both spend from a lease; beyond it they owe, up to ``credit``: a share of what was free when
-PostgreSQL was last heard, so small that all gateways together stay within it. Before a window's
-first lease that is an equal share, since nobody has leased of it; later half of one, since each may
-lease the other half meanwhile. The background task (``leases``) charges debts and gets chunks.
+A meter counts what flows in a window (requests, tokens); ``slots`` counts what is open. Both spend
+from a lease; beyond it they owe, up to ``credit``: a share of what was free when PostgreSQL was
+last heard, so small that all gateways together stay within it. Before a window's first lease that
+is an equal share, since nobody has leased of it; later half of one, since each may lease the other
+half meanwhile. The background task (``leases``) charges debts and gets chunks.
 
 ::
 
@@ -15,35 +15,17 @@ lease the other half meanwhile. The background task (``leases``) charges debts a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from slipway_gateway.tenants.world import IDLE, World, credit_of
 from slipway_store.quotas import Grant, Quota, Wish
 
 # A lease covers so many seconds of what this process spends now.
 LOOKAHEAD = 1.0
-# A lease that was not touched for so long goes back.
-IDLE = 1.0
 # So long before a window ends its successor's first chunk is leased.
 EARLY = 2.0
 # Of a day's quota a process never holds more than this part: what it cannot give back when it is
 # killed stays small.
 DAY_SHARE = 200
 _FIRST_ESTIMATE = 256
-
-
-@dataclass(slots=True)
-class World:
-    """What all meters of a process share. ``away``: PostgreSQL does not answer."""
-
-    peers: int = 4
-    away: bool = False
-    open_when_away: bool = True
-
-
-def credit_of(free: int, peers: int, *, fresh: bool) -> int:
-    """What one gateway may owe. At least one as long as anything is free."""
-    share = free if peers == 1 else free // (peers if fresh else 2 * peers)
-    return max(share, min(1, free))
 
 
 class Meter:
@@ -186,6 +168,10 @@ class Meter:
             found.append(self._wish_ahead(target))
         return found
 
+    def holds(self, at: float) -> bool:
+        """Used lately, or something is leased or owed."""
+        return at - self._touched <= IDLE or bool(self.balance or self.owed or self.ahead)
+
     def granted(self, grant: Grant) -> None:
         """PostgreSQL's answer to a wish."""
         if grant.window == self.window + 1:
@@ -232,88 +218,3 @@ class Meter:
             limit=self.limit,
             want=target,
         )
-
-
-class Slots:
-    """The concurrency of one scope."""
-
-    __slots__ = ("_touched", "credit", "free", "held", "limit", "need", "open", "scope", "world")
-
-    quota = Quota.CONCURRENCY
-
-    def __init__(self, scope: str, limit: int, world: World) -> None:
-        self.scope = scope
-        self.limit = limit
-        self.world = world
-        self.open = self.held = self.need = 0
-        self.free = self.credit = limit
-        self._touched = float("-inf")
-
-    def learn(self, free: int) -> None:
-        """What nobody holds."""
-        self.free = free
-        self.credit = credit_of(free, self.world.peers, fresh=self.held == 0)
-
-    def allows(self) -> bool:
-        """Whether one more may begin."""
-        if self.open < self.held:
-            return True
-        if self.world.away:
-            share = max(1, self.limit // self.world.peers)
-            return self.world.open_when_away and self.open < share
-        if self.open < self.held + self.credit:
-            return True
-        self.need = 1
-        return False
-
-    def leasing(self) -> bool:
-        """Refused only because more slots are on their way."""
-        return self.free > 0 and not self.world.away
-
-    def enter(self, at: float) -> bool:
-        """True when more slots are wanted."""
-        self._touched = at
-        self.open += 1
-        return self.open >= self.held
-
-    def leave(self) -> None:
-        """One has ended."""
-        self.open -= 1
-
-    def wishes(self, at: float) -> list[Wish]:
-        """While anything is open or held, every time: it renews the lease."""
-        idle = at - self._touched > IDLE
-        if idle and not self.open and not self.held and not self.need:
-            return []
-        spare = 0 if idle else max(1, self.open // 4)
-        return [
-            Wish(
-                scope=self.scope,
-                quota=self.quota,
-                window=0,
-                limit=self.limit,
-                held=self.open,
-                need=self.need,
-                want=self.open + spare,
-            )
-        ]
-
-    def granted(self, grant: Grant) -> None:
-        """PostgreSQL's answer."""
-        self.held = grant.granted
-        self.need = 0
-        self.learn(grant.free)
-
-    def release(self) -> Wish:
-        """Keep what is open and nothing else."""
-        return Wish(
-            scope=self.scope,
-            quota=self.quota,
-            window=0,
-            limit=self.limit,
-            held=self.open,
-        )
-
-    def lapsed(self) -> None:
-        """The lease was not renewed in time."""
-        self.held = 0
