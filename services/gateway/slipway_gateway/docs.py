@@ -18,7 +18,7 @@ from slipway_gateway.dialects.service import (
     ForwardBatchRequest,
     ForwardRequest,
 )
-from slipway_gateway.errors import NoCapacity
+from slipway_gateway.errors import NotServed
 
 _REF = "#/components/schemas/{model}"
 _OBJECT = {"type": "object", "additionalProperties": True}
@@ -37,11 +37,12 @@ _ERRORS = {
 def describe_hot_routes(app: FastAPI) -> None:
     """Adds the routes and replaces ``app.openapi``."""
 
-    async def not_started() -> None:
-        raise NoCapacity("the gateway is starting")
+    async def not_hot() -> None:
+        # A path that Starlette takes for one of these, and the relay does not.
+        raise NotServed("Not Found")
 
     for path in _PATHS:
-        app.add_api_route(path, not_started, methods=["POST"], include_in_schema=False)
+        app.add_api_route(path, not_hot, methods=["POST"], include_in_schema=False)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

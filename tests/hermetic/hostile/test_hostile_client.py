@@ -24,19 +24,6 @@ WAYS = ("together", "after", "pieces")
 CONCURRENCY = 24
 DEADLINE = 40.0
 
-# What the gateway does not do yet; the reasons are the findings.
-_OVERTAKES = "the 400 of a later message goes out before the answer of the first"
-_TRAILER = "a trailer is taken for a header of the request"
-FAILS: dict[str, str] = {
-    "chunk-trailer-request-id": _TRAILER,
-    "chunk-trailer-authorization": _TRAILER,
-    "target-newline-encoded": "the framework's pattern ends before a newline: 503, not 404",
-    "pipeline-then-garbage": _OVERTAKES,
-    "pipeline-then-bad-length": _OVERTAKES,
-    "pipeline-then-bad-chunk": _OVERTAKES,
-    "nul-between": _OVERTAKES,
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
@@ -190,16 +177,7 @@ def _prompt(message: Message) -> bytes:
     return message.body[start + 11 : start + 19] if start >= 0 else b""
 
 
-def _cases() -> list[Any]:
-    def case(row: Row) -> Any:
-        reason = FAILS.get(row.name)
-        marks = [pytest.mark.xfail(strict=True, reason=reason)] if reason else []
-        return pytest.param(row, id=row.name, marks=marks)
-
-    return [case(row) for row in ROWS]
-
-
-@pytest.mark.parametrize("row", _cases())
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_row(result: Result, row: Row) -> None:
     wrong = [
         f"{way}: {problem}"

@@ -30,7 +30,7 @@ class OpenAIShape:
         return ask.body
 
     def whole(self, reply: Reply) -> tuple[int, bytes]:
-        if reply.status < 500 or _is_openai_error(reply.body):
+        if reply.status < 400 or _is_openai_error(reply.body):
             return reply.status, reply.body
         # What the backend said is kept, in a shape that OpenAI's clients can read.
         said = reply.body[:500].decode("utf-8", "replace").strip()

@@ -215,19 +215,19 @@ class Attempt:
         seen = sniffer.seen
         if seen.first_content is not None:
             self._overdue_at = NEVER
-        if not ended:
+        rest = sniffer.rest(now) if ended else b""
+        broken = ended and not seen.whole and not sniffer.blind
+        if not ended or broken:
             if events:
                 self._owner.stream_goes_on(events)
-            return
-        events += sniffer.rest(now)
-        if not seen.whole and not sniffer.blind:
-            self._owner.stream_goes_on(events)
+            if not broken:
+                return
             early = BackendBroken("the backend's stream ended before its answer did")
             self._fail(early, Outcome.FAILED)
             return
         self._close(judge(self._subject.ask, self._status, seen, broken=False), seen)
         self._end(Outcome.ANSWERED)
-        self._owner.stream_ends(events, seen)
+        self._owner.stream_ends(events + rest, seen)
 
     def _whole(self, body: bytes) -> None:
         status = self._status
@@ -267,6 +267,9 @@ class Attempt:
                 status, seen = self._status, self.sniffer.seen
             self.record.close(status, _ERROR, seen, message=error.message)
         self._end(outcome)
+        if self.sniffer is not None and self.sniffer.blind:
+            # What was passed on may end inside a line, which would swallow what comes next.
+            self._owner.stream_goes_on(b"\n\n")
         self._owner.attempt_failed(error)
 
     def _end(self, outcome: Outcome) -> None:

@@ -27,6 +27,9 @@ from slipway_gateway.hotpath.head import Head
 from slipway_gateway.hotpath.respond import Defaults
 from slipway_gateway.render import openai_error
 
+# Seconds for which a refused client may go on sending into nowhere.
+LINGER = 1.0
+
 
 def _answer(status: bytes, error: GatewayError) -> bytes:
     """A whole answer for a request that never became one; it has no id of its own yet."""
@@ -65,6 +68,8 @@ class ClientConnection(HttpToolsProtocol):
         self._idle_since: float | None = None
         self._head_size = 0
         self._refused = False
+        self._refusal: bytes | None = None
+        self._receiving = False
         self._last = False
 
     # -- what an exchange asks of its client -----------------------------------------------------
@@ -98,6 +103,9 @@ class ClientConnection(HttpToolsProtocol):
             return
         self._running = None
         if not exchange.keep_alive or self._last:
+            if self._receiving:
+                self._linger()
+                return
             self.transport.close()
         self.on_response_complete()
 
@@ -170,6 +178,12 @@ class ClientConnection(HttpToolsProtocol):
             self._head_since = time.monotonic()
             self._head_size = 0
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_since is None:
+            # Behind the body: a trailer decides nothing.
+            return
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._head_since = None
         if self._refused:
@@ -187,6 +201,7 @@ class ClientConnection(HttpToolsProtocol):
         before = self.cycle
         exchange = Exchange(self._hot, dialect, self, self.headers, keep_alive=self._keeps_alive())
         self.cycle = exchange  # type: ignore[assignment]
+        self._receiving = True
         if before is None or before.response_complete:
             self._begin(exchange)
         else:
@@ -204,6 +219,7 @@ class ClientConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         if self._refused:
             return
+        self._receiving = False
         if isinstance(self.cycle, Exchange):
             self.cycle.on_complete()
         else:
@@ -219,6 +235,8 @@ class ClientConnection(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+        elif self._refusal is not None:
+            self._write_refusal(self._refusal)
         else:
             self._idle_since = time.monotonic()
 
@@ -260,6 +278,7 @@ class ClientConnection(HttpToolsProtocol):
             "state": self.app_state.copy(),
         }
         super().on_headers_complete()
+        self._receiving = True
         if self._last:
             self.cycle.keep_alive = False
 
@@ -279,8 +298,32 @@ class ClientConnection(HttpToolsProtocol):
         return size > self._settings.header_limit
 
     def _refuse(self, answer: bytes) -> None:
+        """Answer what is no request, after the requests before it, and read no more."""
         self._refused = True
         self._head_since = None
-        if not self.transport.is_closing():
+        before = self.cycle
+        if self._receiving and self.pipeline:
+            # It broke off inside its body, while it waited for its turn.
+            self.pipeline.popleft()
+        elif self._receiving or before is None or before.response_complete:
+            self._write_refusal(answer)
+            return
+        self._refusal = answer
+
+    def _write_refusal(self, answer: bytes) -> None:
+        """Unless the request that broke off has been answered already, from its head alone."""
+        if self.transport.is_closing():
+            return
+        if not (self._receiving and self.cycle is not None and self.cycle.response_complete):
             self.transport.write(answer)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close, but let the client read what was written: a socket that is closed over unread
+        input is reset, and the answer with it."""
+        self._refused = True
+        self._idle_since = time.monotonic() + LINGER - self._settings.keep_alive
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        else:
             self.transport.close()

@@ -36,7 +36,8 @@ class Receiver(Protocol):
     """Who asked. After ``failed`` or a ``read`` with ``ended`` nothing more comes."""
 
     def head(self, status: int, content_type: bytes, headers: bytes) -> None:
-        """The answer begins; ``headers`` are lines that may be passed on, each with its CRLF."""
+        """The answer begins. ``content_type`` is in lower case; ``headers`` are lines that may be
+        passed on, each with its CRLF."""
         ...
 
     def read(self, data: bytes, ended: bool) -> None:
@@ -123,7 +124,12 @@ class Connection(asyncio.Protocol):
                 return
         if self._head_due:
             self._head_due = False
-            self._receiver.head(self._status, self._content_type, b"".join(self._headers))
+            status = self._status
+            if not 200 <= status < 600 or 300 <= status < 400:
+                self._fail(f"the backend answered {status}, which is no answer")
+                return
+            kind = self._content_type or b"application/json"
+            self._receiver.head(status, kind, b"".join(self._headers))
         if self._body or self._ended:
             self._hand_over()
 
@@ -156,14 +162,16 @@ class Connection(asyncio.Protocol):
         self._status = self._head_size = 0
         self._headers.clear()
         self._body.clear()
-        self._content_type = b"application/json"
+        self._content_type = b""
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._ended:
             return
         name = name.lower()
         if name == b"content-type":
-            self._content_type = value
+            if self._content_type:
+                return
+            self._content_type = value.lower()
         elif name in (b"content-length", b"transfer-encoding"):
             self._framed = True
         if name not in _DROPPED:
@@ -173,7 +181,7 @@ class Connection(asyncio.Protocol):
         if self._ended:
             return
         status = self._parser.get_status_code()
-        if status >= 200:
+        if not 100 <= status < 200:
             # Told after the parser has returned: it would take an error in there for its own.
             self._status = status
             self._head_due = True
