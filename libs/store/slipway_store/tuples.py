@@ -1,7 +1,7 @@
 """Log rows as PostgreSQL's binary COPY tuples: made once, when a row is appended, then only copied.
 
 Encoding here instead of at shipping saves parsing JSON twice, in the gateway and in PostgreSQL
-(docs/adr/0017). A tuple is a field count and, for each column of ``COLUMNS``, a length and bytes.
+(docs/adr/0018). A tuple is a field count and, for each column of ``COLUMNS``, a length and bytes.
 The texts come first, so that dropping them later needs no look at the rest. A value that PostgreSQL
 would refuse is cleaned here, because a refused row would block its segment. Knows no connection.
 """

@@ -139,7 +139,7 @@ class Settings(BaseSettings):
     log_retention_days: int = Field(
         default=30, ge=0, description="rows older than this go; 0: never. Not less than 2"
     )
-    ship_interval: Seconds = 0.15
+    ship_interval: Seconds = 0.25
     sync_interval: Seconds = Field(default=0.05, description="between two fsyncs of the segment")
     segment_limit: int = Field(default=16 * 1024 * 1024, ge=4096)
     segments_limit: int = Field(

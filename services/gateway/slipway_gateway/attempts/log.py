@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from slipway_contracts.attempt import Attempt, Overdue
@@ -25,6 +26,7 @@ class AttemptLog:
         self.on_attempt: list[Callable[[Attempt], None]] = []
         self.appended = 0
         self.lost = 0
+        self._silent_until = float("-inf")
         self._segments = segments
 
     def append(self, row: Attempt | Overdue) -> None:
@@ -33,15 +35,25 @@ class AttemptLog:
             self._segments.append(row)
         except Exception as error:
             self.lost += 1
-            logger.error("row of request %s is lost: %r", row.request_id, error)
+            self._tell(row, error)
         else:
             self.appended += 1
         if isinstance(row, Attempt):
             for observe in self.on_attempt:
                 observe(row)
 
+    def _tell(self, row: Attempt | Overdue, error: Exception) -> None:
+        """A full disk loses every row: once a second is enough."""
+        now = time.monotonic()
+        if now >= self._silent_until:
+            self._silent_until = now + 1
+            logger.error(
+                "row of request %s is lost, %d by now: %r", row.request_id, self.lost, error
+            )
+
     async def sync_forever(self, interval: float) -> None:
         """fsync in a thread, so that a slow disk delays nobody."""
         while True:
             await asyncio.sleep(interval)
-            await asyncio.to_thread(self._segments.sync)
+            if self._segments.dirty:
+                await asyncio.to_thread(self._segments.sync)

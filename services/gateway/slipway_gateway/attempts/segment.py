@@ -34,7 +34,7 @@ class Segments:
     """A slot's folder: the segment that is written now, and those left to ship.
 
     ``name`` and ``count`` are the segment that is written now and its last row's ordinal; ``end``
-    its bytes.
+    its bytes; ``dirty``: something was appended since the last sync.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -55,7 +55,7 @@ class Segments:
         self._ended: list[int] = []
         self._file = -1
         self._serial = 0
-        self._dirty = False
+        self.dirty = False
         self.name = ""
         self.end = self.count = 0
         self._begin()
@@ -75,11 +75,11 @@ class Segments:
             raise OSError(errno.ENOSPC, "no space left for the attempts log", str(self._folder))
         self.end += written
         self.count += 1
-        self._dirty = True
+        self.dirty = True
 
     def sync(self) -> None:
         """fsync what was appended. Slow: call it in a thread."""
-        dirty, self._dirty = self._dirty, False
+        dirty, self.dirty = self.dirty, False
         current = self._file
         ended, self._ended = self._ended, []
         try:

@@ -9,6 +9,7 @@ even when its NOTIFY is lost.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,6 +30,7 @@ from slipway_gateway.tenants.keys import Keys
 from slipway_store import routes as store
 from slipway_store.connect import Listener, Pool, open_pool
 from slipway_store.keys import Endpoint, insert_key, load_directory, mark_used
+from slipway_store.partitions import ensure_partitions
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +106,7 @@ class Link:
         ):
             pool = await self._connect()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._shipper.run(pool), name="shipper")
+                tasks.create_task(self._ship_forever(pool), name="shipper")
                 tasks.create_task(self._beat_forever(pool), name="heartbeat")
                 tasks.create_task(tend_forever(pool, self._retention_days), name="retention")
 
@@ -124,6 +126,12 @@ class Link:
         except Exception as error:
             logger.warning("the rest of the log waits for the next start: %r", error)
             self.pool.terminate()
+
+    async def _ship_forever(self, pool: Pool) -> None:
+        with contextlib.suppress(Exception):
+            # A row of a day that has no partition yet keeps that day out of one.
+            await _within(ensure_partitions(pool))
+        await self._shipper.run(pool)
 
     async def _ship_rest(self, pool: Pool) -> None:
         while True:
