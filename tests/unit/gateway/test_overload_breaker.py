@@ -50,6 +50,15 @@ def test_a_rate_opens_it_too():
     assert not breakers.allows("v1", 0)
 
 
+def test_errors_of_a_living_backend_count_by_their_share_only():
+    breakers = Breakers(RULE)
+    for _ in range(9):
+        breakers.failed("v1", 0, alive=True)
+    assert breakers.allows("v1", 0)
+    breakers.failed("v1", 0, alive=True)
+    assert not breakers.allows("v1", 0)
+
+
 def test_what_is_older_than_the_window_is_forgotten():
     breakers = Breakers(RULE)
     for number in range(9):

@@ -74,7 +74,19 @@ def test_a_high_priority_goes_first_and_a_low_one_is_not_starved():
     assert sorted(urgent.waits)[int(len(urgent.waits) * 0.99)] < 0.5
 
 
-def test_within_a_tenant_who_came_first_is_served_first():
+@pytest.mark.parametrize("seed", range(3))
+def test_a_noisy_key_does_not_move_another_key_of_its_own_tenant(seed):
+    calm = [quiet(0, identity="key:calm")]
+    run(calm, seed=seed)
+    loads = [quiet(0, identity="key:calm")]
+    noisy = Load(asker=Asker(tenant="t0", identity="key:noisy"), rate=200.0, service=answer)
+    run([*loads, noisy], seed=seed, waiting=100)
+    assert noisy.refusals
+    assert not loads[0].refusals
+    assert loads[0].p99() <= 1.3 * calm[0].p99()
+
+
+def test_of_one_key_who_came_first_is_served_first():
     world = World(places=1, rule=QueueRule(), seed=1)
     order = []
     asker = Asker(tenant="t")

@@ -60,6 +60,13 @@ def test_busy_is_no_failure():
     assert enter(one, 0.2).turn.admitted
 
 
+def test_one_prompt_that_fails_again_and_again_shuts_nobody_out():
+    one = gate()
+    for _ in range(10):
+        enter(one).end(Outcome.ERROR, 0.1)
+    assert enter(one, 0.2).turn.admitted
+
+
 def test_a_probe_that_finds_no_place_may_be_taken_anew():
     one = gate(start=1)
     held = enter(one)

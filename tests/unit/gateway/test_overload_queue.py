@@ -99,6 +99,16 @@ def test_a_full_queue_takes_the_newest_of_who_holds_most():
         enter(to, asker("noisy"))
 
 
+def test_within_a_tenant_the_key_that_holds_most_loses():
+    to = line(waiting=4)
+    enter(to)
+    told = [enter(to, Asker(tenant="t", identity="noisy"))[1] for _ in range(4)]
+    enter(to, Asker(tenant="t", identity="quiet"))
+    assert [bool(one) for one in told] == [False, False, False, True]
+    with pytest.raises(NoCapacity):
+        enter(to, Asker(tenant="t", identity="noisy"))
+
+
 def test_a_full_queue_gives_way_to_a_higher_priority_and_never_to_a_lower():
     to = line(waiting=2)
     enter(to)
@@ -157,13 +167,14 @@ class Lines(RuleBasedStateMachine):
         self.shrunk = False
 
     @rule(
-        tenant=st.sampled_from("abcdef"),
+        tenant=st.sampled_from("abcd"),
+        key=st.sampled_from("xyz"),
         priority=st.integers(-1, 1),
         weight=st.sampled_from((0.1, 1.0, 8.0)),
     )
-    def enter(self, tenant, priority, weight):
+    def enter(self, tenant, key, priority, weight):
         told = Told()
-        who = Asker(tenant=tenant, priority=priority, weight=weight)
+        who = Asker(tenant=tenant, identity=key, priority=priority, weight=weight)
         try:
             turn = self.line.enter(who, self.now, told)
         except NoCapacity:

@@ -109,8 +109,11 @@ class Breakers:
         counts.good += 1
         counts.in_a_row = 0
 
-    def failed(self, backend: Hashable, now: float, *, began: float | None = None) -> None:
-        """It was unreachable, too slow, broke off or answered 5xx."""
+    def failed(
+        self, backend: Hashable, now: float, *, began: float | None = None, alive: bool = False
+    ) -> None:
+        """It was unreachable, too slow or broke off. ``alive``: it did answer, with an error; that
+        may be one request's fault, so only their share counts and not how many in a row."""
         opened = self._opened.get(backend)
         if opened is not None:
             if _reports(opened, began):
@@ -122,7 +125,7 @@ class Breakers:
         if now >= counts.turns_at:
             counts.turn(now, self._half)
         counts.bad += 1
-        counts.in_a_row += 1
+        counts.in_a_row += not alive
         if self._is_bad(counts):
             at, lasted = self._closed.pop(backend, (float("-inf"), 0.0))
             again = now - at <= self._rule.window

@@ -22,6 +22,8 @@ class Outcome(Enum):
 
     ANSWERED = "answered"
     FAILED = "failed"
+    ERROR = "error"
+    """It answered, that it has failed on this request."""
     REFUSED = "refused"
     """It had no room: down for now, and given less at once."""
     BUSY = "busy"
@@ -57,6 +59,8 @@ class Place:
                 breakers.succeeded(self.backend, now, began=self.began)
             case Outcome.FAILED:
                 breakers.failed(self.backend, now, began=self.began)
+            case Outcome.ERROR:
+                breakers.failed(self.backend, now, began=self.began, alive=True)
             case Outcome.REFUSED:
                 breakers.failed(self.backend, now, began=self.began)
                 queues.refused(self.backend, self.turn, now)

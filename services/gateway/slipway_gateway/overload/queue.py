@@ -85,14 +85,14 @@ _SMOOTHING = 1 / 32
 class Turn:
     """One request's place. ``since``: when it was admitted, or began to wait."""
 
-    __slots__ = ("line", "on_turn", "priority", "since", "state", "tenant")
+    __slots__ = ("caller", "line", "on_turn", "priority", "since", "state", "tenant")
 
     def __init__(self, line: Line, state: State, since: float, on_turn: OnTurn) -> None:
         self.line = line
         self.state = state
         self.since = since
         self.on_turn = on_turn
-        self.tenant = ""
+        self.tenant = self.caller = ""
         self.priority = 0
 
     @property
@@ -170,21 +170,22 @@ class Line:
         return refused
 
     def _wait(self, asker: Asker, now: float, on_turn: OnTurn) -> Turn:
-        tenant = asker.tenant or asker.identity
+        caller = asker.identity
+        tenant = asker.tenant or caller
         priority = asker.priority
-        if self._ahead_of(tenant, priority) * self._gap(now) > self.rule.deadline / 2:
+        if self._ahead_of(tenant, caller, priority) * self._gap(now) > self.rule.deadline / 2:
             raise self._no(Why.AHEAD, now)
         loser = None
         if self.waiting >= self.rule.waiting:
-            loser = self._gives_way_to(tenant, priority)
+            loser = self._gives_way_to(tenant, caller, priority)
             if loser is None:
                 raise self._no(Why.FULL, now)
         turn = Turn(self, State.WAITING, now, on_turn)
-        turn.tenant, turn.priority = tenant, priority
+        turn.tenant, turn.caller, turn.priority = tenant, caller, priority
         if not self._arrivals:
             self._left_at = now
         self._arrivals[turn] = None
-        self._class(priority).add(tenant, asker.weight, turn)
+        self._class(priority).add(tenant, asker.weight, caller, turn)
         if loser is not None:
             self._refuse(loser, self._no(Why.FULL, now))
         # A resize may have made room that nobody has taken.
@@ -224,7 +225,7 @@ class Line:
 
     def _take_out(self, turn: Turn) -> None:
         group = self._classes[turn.priority]
-        group.remove(turn.tenant, turn)
+        group.remove(turn.tenant, turn.caller, turn)
         self._forget(turn, group)
 
     def _forget(self, turn: Turn, group: Class[Turn]) -> None:
@@ -237,7 +238,7 @@ class Line:
         turn.state = State.REFUSED
         turn.on_turn(error)
 
-    def _gives_way_to(self, tenant: str, priority: int) -> Turn | None:
+    def _gives_way_to(self, tenant: str, caller: str, priority: int) -> Turn | None:
         """Who loses the place in a full queue; None: who arrives."""
         if not self._classes:
             # Nobody may wait at all.
@@ -245,17 +246,15 @@ class Line:
         lowest = next(reversed(self._classes.values()))
         if lowest.priority > priority:
             return None
-        same = lowest.priority == priority
-        if same and lowest.longest() <= lowest.held(tenant) + 1:
-            return None
-        return lowest.newest_of_longest()
+        if lowest.priority < priority:
+            return lowest.newest_of_longest()
+        return lowest.loser(tenant, caller)
 
-    def _ahead_of(self, tenant: str, priority: int) -> int:
-        """How many are served before a turn that this tenant takes now, at most."""
+    def _ahead_of(self, tenant: str, caller: str, priority: int) -> int:
+        """How many are served before a turn that is taken now, at most."""
         higher = sum(group.size for group in self._classes.values() if group.priority > priority)
         group = self._classes.get(priority)
-        # Each lane is served once before this tenant's lane is served again.
-        own = 0 if group is None else min(group.size, (group.held(tenant) + 1) * group.lanes())
+        own = 0 if group is None else group.ahead(tenant, caller)
         return min(higher + own, (own + 1) * self.rule.lower_share)
 
     def _gap(self, now: float) -> float:
