@@ -1,14 +1,18 @@
 """Schemas that values of the chart share, by the names that `# @schema {definition: NAME}` uses.
 
 Free maps and lists have no default to learn from, so what may be in them is said here. The
-gateway's settings come from its own ``Settings``: a new one is allowed as soon as it exists.
+gateway's and the worker's settings come from their own ``Settings``: a new one is allowed as soon
+as it exists.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from slipway_gateway.settings import Settings
+from pydantic_settings import BaseSettings
+
+from slipway_gateway.settings import Settings as GatewaySettings
+from slipway_worker.settings import Settings as WorkerSettings
 
 Schema = dict[str, Any]
 
@@ -21,11 +25,12 @@ QUANTITY: Schema = {
     "minimum": 0,
 }
 CIDR: Schema = {"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"}
-# Given to every gateway by the chart itself.
+# Given to every gateway by the chart itself, and to every worker.
 OWN_SETTINGS = frozenset(
     {"dsn", "host", "port", "slot", "state_dir", "keyless_loopback", "first_key"}
     | {"drain_delay", "shutdown_grace", "flush_timeout"}
 )
+WORKER_OWN_SETTINGS = frozenset({"dsn", "host", "port", "gateway_url", "api_key", "shutdown_grace"})
 
 
 def _object(properties: dict[str, Schema], *required: str) -> Schema:
@@ -50,14 +55,14 @@ def _models() -> Schema:
     return _map(_object(model, "spec"))
 
 
-def _gateway_settings() -> Schema:
-    """One property a setting, of the type and with the bounds that the gateway checks, too."""
-    found = Settings.model_json_schema()["properties"]
+def _settings(known: type[BaseSettings], own: frozenset[str]) -> Schema:
+    """One property a setting, of the type and with the bounds that the process checks, too."""
+    found = known.model_json_schema()["properties"]
     kept = {"type", "minimum", "maximum", "exclusiveMinimum", "description"}
     properties = {
         name: {key: value for key, value in schema.items() if key in kept}
         for name, schema in found.items()
-        if name not in OWN_SETTINGS
+        if name not in own
     }
     return _object(properties)
 
@@ -71,12 +76,13 @@ def definitions() -> dict[str, Schema]:
         "cidrs": {"type": "array", "items": CIDR, "minItems": 1},
         "digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
         "env": {"type": "array", "items": env_var},
-        "gatewaySettings": _gateway_settings(),
+        "gatewaySettings": _settings(GatewaySettings, OWN_SETTINGS),
         "models": _models(),
         "objects": {"type": "array", "items": FREE},
         "port": {"type": "integer", "minimum": 1, "maximum": 65535},
         "quantities": {"type": "object", "additionalProperties": QUANTITY},
         "quantity": QUANTITY,
         "strings": STRINGS,
+        "workerSettings": _settings(WorkerSettings, WORKER_OWN_SETTINGS),
         "tag": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{0,128}$"},
     }

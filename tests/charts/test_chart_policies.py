@@ -31,6 +31,7 @@ def outside(namespace: str) -> Peer:
 
 
 GATEWAY, OPERATOR, POSTGRES = own("gateway"), own("operator"), own("postgres")
+WORKER = own("worker")
 ENGINE, RUN, TEST = child("backend"), child("run"), own("helm-test")
 API, HUB, METADATA = (
     Peer(address="10.96.0.1"),
@@ -48,6 +49,8 @@ ALLOWED = [
     (TEST, GATEWAY, 8000),
     (GATEWAY, POSTGRES, 5432),
     (GATEWAY, ENGINE, 8000),
+    (WORKER, POSTGRES, 5432),
+    (WORKER, GATEWAY, 8000),
     (OPERATOR, POSTGRES, 5432),
     (OPERATOR, ENGINE, 8000),
     (OPERATOR, API, 443),
@@ -69,6 +72,14 @@ DENIED = [
     (KUBERAY, POSTGRES, 5432),
     (GATEWAY, ENGINE, 8265),
     (GATEWAY, OPERATOR, 8080),
+    (GATEWAY, WORKER, 8090),
+    (STRANGER, WORKER, 8090),
+    (PROMETHEUS, WORKER, 8090),
+    (WORKER, ENGINE, 8000),
+    (WORKER, OPERATOR, 8080),
+    (WORKER, API, 443),
+    (WORKER, HUB, 443),
+    (WORKER, METADATA, 80),
     (GATEWAY, API, 443),
     (GATEWAY, HUB, 443),
     (OPERATOR, ENGINE, 8265),
@@ -110,7 +121,7 @@ def test_the_flows_that_the_release_needs_and_no_other(default):
     assert [DENIED[n] for n, ok in verdicts(found, DENIED).items() if ok] == []
 
 
-@pytest.mark.parametrize("peer", [GATEWAY, OPERATOR, POSTGRES, ENGINE, RUN, TEST])
+@pytest.mark.parametrize("peer", [GATEWAY, OPERATOR, WORKER, POSTGRES, ENGINE, RUN, TEST])
 def test_everybody_may_ask_for_names(default, peer):
     found = of_kind(default, "NetworkPolicy")
     for protocol in ("UDP", "TCP"):
@@ -134,6 +145,7 @@ def test_named_callers_only():
     )
     assert not allowed(found, source=STRANGER, target=GATEWAY, port=8000)
     assert allowed(found, source=TEST, target=GATEWAY, port=8000)
+    assert allowed(found, source=WORKER, target=GATEWAY, port=8000)
 
 
 def test_runs_reach_hubs_by_option_and_never_the_clouds_metadata():
@@ -155,7 +167,7 @@ def test_only_heads_of_ray_reach_the_api_server_and_only_by_option(default):
 
 def test_prometheus_reaches_metrics_where_monitored():
     found = policies(nested("monitoring.enabled", True))
-    for target, port in ((GATEWAY, 8000), (OPERATOR, 8080), (ENGINE, 8080)):
+    for target, port in ((GATEWAY, 8000), (OPERATOR, 8080), (WORKER, 8090), (ENGINE, 8080)):
         assert allowed(found, source=PROMETHEUS, target=target, port=port)
         assert port == 8000 or not allowed(found, source=STRANGER, target=target, port=port)
     without = policies(nested("monitoring", {"enabled": True, "engines": False}))
@@ -168,7 +180,7 @@ def test_an_external_database_is_reached_by_address():
         "networkPolicy": {"database": {"cidrs": ["10.1.2.3/32"], "port": 6432}},
     }
     found = policies(values)
-    for source in (GATEWAY, OPERATOR):
+    for source in (GATEWAY, OPERATOR, WORKER):
         assert allowed(found, source=source, target=Peer(address="10.1.2.3"), port=6432)
         assert not allowed(found, source=source, target=Peer(address="10.1.2.4"), port=6432)
     assert not allowed(found, source=ENGINE, target=Peer(address="10.1.2.3"), port=6432)
@@ -210,7 +222,7 @@ def test_the_role_has_no_wildcard_and_one_subject():
 def test_only_the_operators_account_is_bound_and_no_account_mounts_a_token(default):
     accounts = of_kind(default, "ServiceAccount")
     assert {a["metadata"]["name"].removeprefix("slipway-") for a in accounts} == {
-        "operator", "gateway", "postgres", "run", "engine",
+        "operator", "gateway", "worker", "postgres", "run", "engine",
     }  # fmt: skip
     assert all(a["automountServiceAccountToken"] is False for a in accounts)
 
@@ -220,6 +232,6 @@ def test_runs_and_engines_alone_reach_the_object_store(default):
     assert not any(verdicts(of_kind(default, "NetworkPolicy"), flows).values())
     found = policies(IN_MINIO)
     assert all(verdicts(found, flows).values())
-    others = [(peer, MINIO, 9000) for peer in (GATEWAY, OPERATOR, POSTGRES, TEST)]
+    others = [(peer, MINIO, 9000) for peer in (GATEWAY, OPERATOR, WORKER, POSTGRES, TEST)]
     wrong = [(ENGINE, MINIO, 9001), (ENGINE, outside("minio"), 9000), (RUN, HUB, 9000)]
     assert not any(verdicts(found, [*others, *wrong, *DENIED]).values())

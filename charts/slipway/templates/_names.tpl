@@ -32,6 +32,16 @@ Names: every object is called RELEASE-PART, so that a release is found by its na
 {{- if .Values.gateway.firstKey.existingSecret }}{{ .Values.gateway.firstKey.key }}{{ else }}key{{ end -}}
 {{- end }}
 
+{{/* The Secret of the worker's API key. */}}
+{{- define "slipway.workerKeySecret" -}}
+{{- .Values.worker.key.existingSecret | default (include "slipway.name" (dict "root" . "part" "worker-key")) -}}
+{{- end }}
+
+{{/* Its key. */}}
+{{- define "slipway.workerKeyKey" -}}
+{{- if .Values.worker.key.existingSecret }}{{ .Values.worker.key.key }}{{ else }}key{{ end -}}
+{{- end }}
+
 {{/* Whether PostgreSQL for trials is installed: "true" or "". */}}
 {{- define "slipway.trialDatabase" -}}
 {{- if not .Values.database.external.existingSecret }}true{{ end -}}

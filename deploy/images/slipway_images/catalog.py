@@ -60,6 +60,7 @@ class Image:
 DOCKERFILES = {
     "operator": "operator/Dockerfile",
     "gateway": "services/gateway/Dockerfile",
+    "worker": "services/worker/Dockerfile",
     "postgres": "deploy/postgres/Dockerfile",
     "training": "training-jobs/Dockerfile",
     "engine": "services/engine/Dockerfile",

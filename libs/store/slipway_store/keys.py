@@ -214,6 +214,7 @@ async def insert_key(
     *,
     name: str,
     endpoints: Sequence[Endpoint] = (),
+    priority: int | None = None,
     pepper: str = "",
 ) -> bool:
     """Store a secret that was made elsewhere, for every Model; False where its id is known already.
@@ -232,8 +233,9 @@ async def insert_key(
         if made is None:
             return False
         await connection.execute(
-            "INSERT INTO key_settings (key_id, tenant, endpoints) VALUES ($1, $2, $3)",
-            *(key_id, name, [str(endpoint) for endpoint in endpoints]),
+            """INSERT INTO key_settings (key_id, tenant, endpoints, priority)
+            VALUES ($1, $2, $3, $4)""",
+            *(key_id, name, [str(endpoint) for endpoint in endpoints], priority),
         )
         stored = await _one(connection, key_id)
         await record(connection, SYSTEM, "key.insert", f"key:{key_id}", after=stored.shown())

@@ -10,8 +10,10 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from slipway_store.keys import id_of
 
 PREFIX = "SLIPWAY_WORKER_"
 Seconds = Annotated[float, Field(gt=0)]
@@ -52,6 +54,13 @@ class Settings(BaseSettings):
     )
     flush_timeout: Seconds = Field(default=10, description="for the last results after that")
     cache_age: Seconds = Field(default=30 * 86_400, description="cached answers are kept so long")
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and id_of(key.get_secret_value()) is None:
+            raise ValueError("must be of the form slw_<12 hex digits>_<20 to 100 characters>")
+        return key
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Settings:

@@ -21,6 +21,7 @@ from pgqueuer.domain.types import QueueManagerId
 from slipway_store import cache
 from slipway_store import jobs as store
 from slipway_store.connect import Pool, open_pool
+from slipway_store.keys import Endpoint, insert_key
 from slipway_worker.driver import StoreDriver
 from slipway_worker.gateway import GatewayClient
 from slipway_worker.health import serve_health
@@ -40,6 +41,9 @@ LOG_AGE = timedelta(hours=1)
 SILENCE = 10.0
 SCHEMA_PERIOD = 1.0
 POOL_SIZE = 8
+# What the worker's key is for, and that everybody who waits for an answer goes before it.
+ENDPOINTS = (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES)
+PRIORITY = -10
 # A pick that a crashed server forgets is picked again, so it waits for no disk. Its statement is
 # long and always the same: planned once, and never for the empty table that it may have been then.
 PICKING = {
@@ -143,12 +147,26 @@ class Worker:
                 await asyncio.wait_for(self._finishing.wait(), SCHEMA_PERIOD)
             if self._finishing.is_set():
                 return
+        if settings.api_key is not None:
+            await driver.patiently(lambda: self._introduce(driver.pool))
         await manager.run(
             dequeue_timeout=timedelta(seconds=settings.poll_interval),
             batch_size=max(1, settings.concurrency // 2),
             heartbeat_timeout=timedelta(seconds=settings.heartbeat_timeout),
             log_aggregation_interval=timedelta(0),
         )
+
+    async def _introduce(self, pool: Pool) -> None:
+        """Store the own key, if nobody knows it; one that was revoked stays revoked."""
+        key = self._settings.api_key
+        if key is not None and await insert_key(
+            pool,
+            key.get_secret_value(),
+            name="worker",
+            endpoints=ENDPOINTS,
+            priority=PRIORITY,
+        ):
+            logger.info("the worker's key is stored")
 
     async def _end(self, queue: JobQueue, manager: QueueManager, conditions: Conditions) -> None:
         """The two stages of leaving, each with its time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from worker_process import WorkerProcess
 from slipway_contracts.route import BackendRoute, ModelRoute
 from slipway_store import jobs
 from slipway_store.connect import Pool, open_pool
-from slipway_store.keys import create_key
+from slipway_store.keys import create_key, list_keys, revoke_key
 from slipway_store.routes import write_route
 
 PROCESSING = "Ваш вопрос обрабатывается. Пожалуйста, попробуйте позже."
@@ -83,10 +84,16 @@ class Site:
 
 
 @pytest.fixture
-async def site(dsn: str, tmp_path: Path) -> AsyncIterator[Site]:
+def gateway_settings() -> dict[str, Any]:
+    """A test that needs others parametrises them."""
+    return {}
+
+
+@pytest.fixture
+async def site(dsn: str, tmp_path: Path, gateway_settings: dict[str, Any]) -> AsyncIterator[Site]:
     pool = await open_pool(dsn)
     async with FakeEngine(EngineScript(name="v1")) as engine:
-        gateway = GatewayProcess(dsn, tmp_path).spawn()
+        gateway = GatewayProcess(dsn, tmp_path, **gateway_settings).spawn()
         await gateway.ready()
         one = Site(gateway, engine, pool, tmp_path, dsn)
         await one.publish()
@@ -148,6 +155,29 @@ async def test_another_tenants_question_is_not_found(site: Site) -> None:
         status, body = await site.call("GET", f"/api/answer/{question}", key=key)
         assert (status, body["error"]["code"]) == (404, "question_not_found")
     assert (await site.ask("mine", key=other))[1] == PROCESSING
+
+
+@pytest.mark.parametrize("gateway_settings", [{"keyless_loopback": False}], ids=["keys"])
+async def test_a_worker_has_a_key_of_its_own_for_little_and_of_low_priority(site: Site) -> None:
+    _, acme = await create_key(site.pool, name="acme")
+
+    async def known() -> bool:
+        return (await site.call("GET", "/v1/models", key=acme))[0] == 200
+
+    await eventually(known, what="the key")
+    question, _ = await site.ask("whose?", key=acme)
+    own = "slw_0123456789ab_" + "x" * 43
+    await site.work(api_key=own)
+    assert await site.answered(question, key=acme) == "word word word word word"
+    [record] = [key for key in await list_keys(site.pool) if key.name == "worker"]
+    assert (record.tenant, record.priority) == ("worker", -10)
+    assert (await site.call("GET", f"/api/answer/{question}", key=own))[0] == 403
+
+    await revoke_key(site.pool, record.id)
+    waiting, _ = await site.ask("and now?", key=acme)
+    await site.work(api_key=own)
+    assert [key.live(datetime.now(UTC)) for key in await list_keys(site.pool)].count(True) == 1
+    assert await site.answer(waiting, key=acme) == NOT_READY
 
 
 @pytest.mark.parametrize("question", [0, -1, 999, 2**63, 10**30])

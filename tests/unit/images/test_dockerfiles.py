@@ -12,6 +12,7 @@ PYTHON = [name for name in DOCKERFILES if name != "postgres"]
 MODULES = {
     "operator": "slipway_operator",
     "gateway": "slipway_gateway",
+    "worker": "slipway_worker",
     "engine": "slipway_engine.head",
     "training": "slipway_training",
 }

@@ -62,6 +62,7 @@ def test_references_are_fully_qualified() -> None:
     assert [image.reference for image in images([], tag="dev", gpu=False)] == [
         "docker.io/slipway/operator:dev",
         "docker.io/slipway/gateway:dev",
+        "docker.io/slipway/worker:dev",
         "docker.io/slipway/postgres:dev",
         "docker.io/slipway/training:dev",
         "docker.io/slipway/engine:dev",

@@ -14,7 +14,7 @@ NEEDED = {"dsn": "postgresql://u:secret@h/d", "gateway_url": "http://gateway:800
 
 
 def test_secrets_are_not_shown() -> None:
-    settings = Settings(**NEEDED, api_key="slw_secret")
+    settings = Settings(**NEEDED, api_key="slw_0123456789ab_secretsecretsecretsecret")
     assert "secret" not in repr(settings) + str(settings.redacted())
 
 
@@ -32,6 +32,7 @@ def test_unknown_names_are_refused_by_name() -> None:
         {"tenant_concurrency": -1},
         {"retry_delay": 10, "retry_delay_limit": 5},
         {"heartbeat_timeout": 0},
+        {"api_key": "sk-other"},
     ],
 )
 def test_wrong_values_are_refused(wrong: dict[str, object]) -> None:
