@@ -23,6 +23,7 @@ from slipway_operator.health import serve_health
 from slipway_operator.metrics import Metrics
 from slipway_operator.observe import Observer
 from slipway_operator.platforms.evidence import PostgresEvidence
+from slipway_operator.platforms.gpu_time import GpuTime
 from slipway_operator.platforms.heartbeats import Heartbeats
 from slipway_operator.platforms.kubernetes.api import Access, Api, connect, find_access
 from slipway_operator.platforms.kubernetes.backends import KubernetesBackends
@@ -188,7 +189,7 @@ def _controller(
         objects=KubernetesObjects(api, cache, ended=metrics.outcome),
         events=events,
         runs=KubernetesRuns(api, cache, config),
-        backends=backends,
+        backends=GpuTime(backends, pool),
         routes=PostgresRoutes(pool, beats),
     )
     observe = Observer(platform=platform, evidence=PostgresEvidence(pool, beats))

@@ -8,6 +8,7 @@ from functools import partial
 
 from slipway_operator.observe import Observer
 from slipway_operator.platforms.evidence import PostgresEvidence
+from slipway_operator.platforms.gpu_time import GpuTime
 from slipway_operator.platforms.local.backends import LocalBackends
 from slipway_operator.platforms.local.objects import LocalEvents, LocalObjects
 from slipway_operator.platforms.local.runs import LocalRuns, RunSettings
@@ -28,7 +29,7 @@ async def serve(settings: Settings) -> None:
             objects=LocalObjects(pool, dsn, namespace=settings.namespace),
             events=LocalEvents(pool),
             runs=LocalRuns(settings=_run_settings(settings)),
-            backends=backends,
+            backends=GpuTime(backends, pool),
             routes=PostgresRoutes(pool),
         )
         evidence = PostgresEvidence(pool)

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from slipway_store.connect import Pool
+from slipway_store.connect import Connection, Pool
 
 _LOCK = 0x51_1B_0A_73
 _BY = "day, tenant, key_id, model, version"
@@ -74,28 +74,18 @@ async def fold(pool: Pool) -> bool:
             SELECT {_BY}, {_SUMMED} FROM moved GROUP BY {_BY}
             ON CONFLICT ({_BY}) DO UPDATE SET {_ADDED}"""
         )
-        await connection.execute(
-            """WITH counted AS (
-                UPDATE version_gpus AS v SET counted_at = clock_timestamp()
-                FROM (SELECT model, version, counted_at FROM version_gpus FOR UPDATE) AS old
-                WHERE v.model = old.model AND v.version = old.version
-                RETURNING v.model, v.version, v.gpus * least($1, greatest(0,
-                    extract(epoch FROM v.counted_at - old.counted_at)))::float8 AS seconds)
-            INSERT INTO gpu_daily AS d (day, model, version, seconds)
-            SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date, model, version, seconds
-            FROM counted WHERE seconds > 0
-            ON CONFLICT (day, model, version)
-                DO UPDATE SET seconds = d.seconds + EXCLUDED.seconds""",
-            _LONGEST_GAP_SECONDS,
-        )
+        await _count_gpus(connection, None)
     return True
 
 
 async def set_gpus(pool: Pool, model: str, gpus: Mapping[str, int]) -> None:
     """The GPUs that the Model's versions hold from now on, all replicas together; a version that
     is not named holds none any more. For who runs the versions (the operator)."""
-    await fold(pool)
+    stored = await pool.fetch("SELECT version, gpus FROM version_gpus WHERE model = $1", model)
+    if {row["version"]: row["gpus"] for row in stored} == dict(gpus):
+        return
     async with pool.acquire() as connection, connection.transaction():
+        await _count_gpus(connection, model)
         await connection.execute(
             "DELETE FROM version_gpus WHERE model = $1 AND version <> ALL($2)", model, list(gpus)
         )
@@ -106,3 +96,23 @@ async def set_gpus(pool: Pool, model: str, gpus: Mapping[str, int]) -> None:
                 WHERE v.gpus <> EXCLUDED.gpus""",
             *(model, list(gpus), list(gpus.values())),
         )
+
+
+async def _count_gpus(connection: Connection, model: str | None) -> None:
+    """Charge the time since they were last counted; of one Model or of all."""
+    await connection.execute(
+        """WITH old AS (
+            SELECT model, version, counted_at FROM version_gpus
+            WHERE $2::text IS NULL OR model = $2 ORDER BY 1, 2 FOR UPDATE),
+        counted AS (
+            UPDATE version_gpus AS v SET counted_at = clock_timestamp() FROM old
+            WHERE v.model = old.model AND v.version = old.version
+            RETURNING v.model, v.version, v.gpus * least($1, greatest(0,
+                extract(epoch FROM v.counted_at - old.counted_at)))::float8 AS seconds)
+        INSERT INTO gpu_daily AS d (day, model, version, seconds)
+        SELECT (clock_timestamp() AT TIME ZONE 'UTC')::date, model, version, seconds
+        FROM counted ORDER BY 2, 3
+        ON CONFLICT (day, model, version)
+            DO UPDATE SET seconds = d.seconds + EXCLUDED.seconds""",
+        *(_LONGEST_GAP_SECONDS, model),
+    )
