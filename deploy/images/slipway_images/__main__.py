@@ -22,7 +22,7 @@ from .folders import Folders, folders
 from .store import Store
 
 # Above the base; the bar for what everybody pulls.
-LIMITS = {"gateway": 150_000_000, "operator": 150_000_000}
+LIMITS = {"gateway": 150_000_000, "worker": 150_000_000, "operator": 150_000_000}
 
 
 def parser() -> argparse.ArgumentParser:
