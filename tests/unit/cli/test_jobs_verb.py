@@ -47,9 +47,9 @@ def cli(tmp_path: Path) -> Cli:
 def test_list_shows_dead_jobs_first_with_the_reasons_first_line(cli: Cli) -> None:
     lines = cli.run("jobs", "list").out.splitlines()
     assert lines[0].split() == ["ID", "KIND", "TENANT", "STATE", "ATTEMPTS", "AGE", "REASON"]
-    assert lines[1].split()[:6] == ["7", "question", "acme", "dead", "8", "30m"]
+    assert lines[1].split()[:6] == ["7", "question", "acme", "dead", "8", "30h"]
     assert lines[1].endswith("the gateway answered 502")
-    assert lines[2].split() == ["9", "question", "-", "running", "1", "30m"]
+    assert lines[2].split() == ["9", "question", "-", "running", "1", "30h"]
 
 
 def test_list_as_json_has_everything(cli: Cli) -> None:

@@ -68,7 +68,8 @@ def test_records_of_before_the_pepper_stay_valid() -> None:
     ("until", "good"), [(timedelta(seconds=30), True), (timedelta(seconds=-1), False)]
 )
 def test_the_old_secret_is_good_for_the_grace(until: timedelta, good: bool) -> None:
-    known = keys(record(retired_hash=hash_secret(OLD), retired_until=NOW + until))
+    ends = datetime.now(UTC) + until
+    known = keys(record(retired_hash=hash_secret(OLD), retired_until=ends))
     assert admits(known)
     assert admits(known, OLD) == good
     # Remembered no longer than it is good for.
