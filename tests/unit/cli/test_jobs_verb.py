@@ -12,7 +12,7 @@ from cli_fakes import Cli
 from slipway_cli.errors import ExitCode
 from slipway_store.jobs import DeadJob, QueuedJob
 
-BEFORE = datetime.now(UTC) - timedelta(minutes=30, seconds=20)
+BEFORE = datetime.now(UTC) - timedelta(hours=30, seconds=20)
 
 
 @pytest.fixture
