@@ -101,6 +101,7 @@ local: $(VENV)/.dev ## real engines on this machine
 soak: $(VENV)/.dev ## hours: the operator dies after each single write, the demo on a cluster, 2,000 versions
 	$(CLUSTER) tools apiserver
 	SLIPWAY_SOAK=1 $(BIN)/pytest tests/apiserver/restarts
+	SLIPWAY_SOAK=1 $(BIN)/pytest tests/hermetic/hostile tests/unit/gateway/test_gateway_sniff_fuzz.py tests/unit/gateway/test_gateway_dialect_fuzz.py
 	SLIPWAY_SOAK=1 $(BIN)/pytest tests/hermetic/worker/test_worker_faults.py
 	@$(MAKE) --no-print-directory demo-cluster bench-operator
 

@@ -7,7 +7,11 @@ here, tens of thousands with SLIPWAY_SOAK=1; ``fuzz_sniffer`` does the same led 
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
+import fuzz_sniffer
+import pytest
 from fuzz_sniffer import FRAGMENTS, check
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -39,3 +43,11 @@ def test_every_single_cut_of_one_stream():
     data = b"".join(FRAGMENTS)
     for cut in range(len(data)):
         check(data, [cut])
+
+
+@pytest.mark.skipif(not os.environ.get("SLIPWAY_SOAK"), reason="SLIPWAY_SOAK=1 runs it")
+@pytest.mark.timeout(1800)
+def test_led_by_coverage(tmp_path):
+    command = [sys.executable, fuzz_sniffer.__file__, "-runs=1000000", "-max_len=96"]
+    done = subprocess.run([*command, f"-artifact_prefix={tmp_path}/"], capture_output=True)
+    assert done.returncode == 0, done.stderr[-3000:].decode("utf-8", "replace")
