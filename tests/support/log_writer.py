@@ -59,6 +59,15 @@ class Writer:
         self.log.append(a_row(name, self.log.clock.now()))
 
 
+async def strip_forever(writer: Writer) -> None:
+    """What a gateway does over its bound, but never a row."""
+    while True:
+        await asyncio.sleep(0.02)
+        for name in writer.segments.with_texts()[:1]:
+            if writer.segments.size() > 3 * SEGMENT_BYTES:
+                await writer.segments.strip(name, writer.shipper.shipped_of(name))
+
+
 async def opened(dsn: str) -> Pool:
     """Whatever state PostgreSQL is in just now."""
     while True:
@@ -77,7 +86,10 @@ async def main(dsn: str, folder: Path, life: str) -> None:
     def ship(found: Pool) -> asyncio.Task[None]:
         return asyncio.create_task(writer.shipper.run(found))
 
-    tasks = [asyncio.create_task(writer.log.sync_forever(0.01))]
+    tasks = [
+        asyncio.create_task(writer.log.sync_forever(0.01)),
+        asyncio.create_task(strip_forever(writer)),
+    ]
     number = 0
     while True:
         for _ in range(ROWS_AT_ONCE):

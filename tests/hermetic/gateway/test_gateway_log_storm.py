@@ -89,7 +89,7 @@ async def _read_only(pool, value: str) -> None:
         )
 
 
-@pytest.mark.parametrize("seed", [5])
+@pytest.mark.parametrize("seed", [5] if not SOAK else [5, 6, 7])
 async def test_every_acknowledged_row_is_there_once(dsn: str, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     async with PostgresProxy(dsn) as proxy, asyncio.timeout(DEADLINE):
@@ -117,6 +117,8 @@ async def test_every_acknowledged_row_is_there_once(dsn: str, tmp_path: Path, se
 
     await eventually(shipped, what="the rest of the log")
     writer.segments.close()
+    # Some waited so long that they gave up their texts on the way.
+    assert await pool.fetchval("SELECT count(*) FROM request_logs WHERE input_text IS NULL") > 0
     stored = Counter(r["request_id"] for r in await pool.fetch("SELECT * FROM request_logs"))
     late = {r["request_id"] for r in await pool.fetch("SELECT * FROM overdue_events")}
     await pool.close()

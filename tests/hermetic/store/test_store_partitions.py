@@ -11,8 +11,8 @@ from asyncpg import LockNotAvailableError
 from attempt_rows import attempt, overdue
 
 from slipway_contracts.route import BackendRoute, GuardRoute, ModelRoute
-from slipway_store import measurements, partitions
-from slipway_store.attempts import record_feedback, ship, shipped_offset
+from slipway_store import measurements, partitions, tuples
+from slipway_store.attempts import copy, record_feedback, ship, shipped_offset
 from slipway_store.connect import Pool
 from slipway_store.migrate import load_migrations, migrate, migrate_down
 from slipway_store.partitions import Swept, ensure_partitions, sweep
@@ -137,7 +137,16 @@ async def test_the_step_back_keeps_the_offsets(pool: Pool, dsn: str) -> None:
     await migrate_down(dsn, to=1)
     await pool.expire_connections()
     assert await shipped_offset(pool, "g", "s") == 7
-    await ship(pool, gateway="g", segment="s", offset=8, attempts=[attempt(1)])
+    row = tuples.encode(attempt(1))
+    assert await copy(
+        pool,
+        gateway="g",
+        segment="s",
+        start=7,
+        end=8,
+        attempts=[row],
+        columns=tuples.COLUMNS,
+    ) == 8
     assert await migrate(dsn) == len(load_migrations())
     await pool.expire_connections()
     assert await sweep(pool, days=30) is not None

@@ -19,7 +19,7 @@ from slipway_gateway.attempts import frames
 from slipway_store import tuples
 
 CHUNK = 4 * 1024 * 1024
-MIN_PIECE = 256 * 1024
+MIN_PIECE = 64 * 1024
 # Between two pieces of a rewriting other threads get their turn.
 _PAUSE = 0.002
 _TEXTS = tuples.COLUMNS[:2]
@@ -32,22 +32,34 @@ class Hint:
     inode: int = -1
     ordinal: int = 0
     offset: int = 0
-    piece: int = 1024 * 1024
+    piece: int = 256 * 1024
     columns: tuple[str, ...] = tuples.COLUMNS
 
 
 @dataclass(slots=True, kw_only=True)
 class Batch:
-    """Rows after ``start`` up to ``end``; the same when there are none. ``tuples`` are attempts."""
+    """Rows after ``start`` up to ``end``; the same when there are none. ``tuples`` are attempts.
+
+    ``size``: about the bytes that they took in the file.
+    """
 
     start: int
     end: int
+    size: int = 0
     columns: tuple[str, ...] = tuples.COLUMNS
     tuples: list[bytes] = field(default_factory=list)
     overdue: list[Overdue] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.tuples) + len(self.overdue)
+
+    def add(self, following: Batch) -> None:
+        """Take in the rows that follow in the same segment."""
+        self.columns = following.columns
+        self.tuples += following.tuples
+        self.overdue += following.overdue
+        self.size += following.size
+        self.end = following.end
 
 
 def read(path: Path, start: int, limit: int, hint: Hint) -> tuple[Batch, Hint]:
@@ -66,8 +78,9 @@ def read(path: Path, start: int, limit: int, hint: Hint) -> tuple[Batch, Hint]:
             if last:
                 break
             size = max(CHUNK, size) if used else 2 * size
+    batch.size = offset - hint.offset
     # The next rows will be about as large: little more is read than is used.
-    piece = min(max(MIN_PIECE, (offset - hint.offset) * 5 // 4), CHUNK)
+    piece = min(max(MIN_PIECE, batch.size * 5 // 4), CHUNK)
     return batch, Hint(
         inode=status.st_ino,
         ordinal=batch.end,

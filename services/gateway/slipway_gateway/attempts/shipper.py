@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 BACKOFF_FIRST = 0.2
 BACKOFF_LIMIT = 2.0
 TIMEOUT = 20.0
+# A quarter of a millisecond.
+PIECE = 200
+BATCH_BYTES = 4 * 1024 * 1024
 # What a row can be guilty of; anything else is the server's state and passes.
 POISON = (DataError, IntegrityConstraintViolationError)
 
@@ -115,13 +118,25 @@ class Shipper:
         """Up to the ordinal ``until``; None: to the end of a segment that has ended."""
         offset = await self._offset(pool, name)
         while until is None or offset < until:
-            if until is None:
-                batch = await asyncio.to_thread(self._segments.read, name, offset, self._batch_rows)
-            else:
-                batch = self._segments.read(name, offset, self._batch_rows)
+            batch = await self._read(name, offset, in_memory=until is not None)
             if not len(batch):
                 break
             offset = self._offsets[name] = await self._ship(pool, name, batch)
+
+    async def _read(self, name: str, offset: int, *, in_memory: bool) -> Batch:
+        """A batch, in pieces: what reads holds up the requests."""
+        batch = Batch(start=offset, end=offset)
+        while (left := self._batch_rows - len(batch)) > 0 and batch.size < BATCH_BYTES:
+            rows = min(left, PIECE)
+            if in_memory:
+                piece = self._segments.read(name, batch.end, rows)
+                await asyncio.sleep(0)
+            else:
+                piece = await asyncio.to_thread(self._segments.read, name, batch.end, rows)
+            if not len(piece):
+                break
+            batch.add(piece)
+        return batch
 
     async def _ship_lines(self, pool: Pool, name: str) -> None:
         offset = await self._offset(pool, name)
