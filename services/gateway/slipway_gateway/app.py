@@ -22,6 +22,7 @@ from slipway_gateway.attempts.log import AttemptLog
 from slipway_gateway.attempts.segment import Segments
 from slipway_gateway.attempts.shipper import Shipper
 from slipway_gateway.attempts.texts import TextPolicy, Texts, load_redact
+from slipway_gateway.cache import AnswerCache
 from slipway_gateway.control.link import FirstKey, Link
 from slipway_gateway.control.table import RouteTable
 from slipway_gateway.dialects.base import Dialect
@@ -156,7 +157,7 @@ class Gateway:
             gateway=settings.slot,
             log=self.log,
             in_flight=self.metrics.in_flight,
-            keep_text=lambda text: self.texts.keep(None, text),
+            keep_text=self.texts.keep,
         )
         shadows = Shadows(
             journal,
@@ -172,6 +173,7 @@ class Gateway:
             settings=settings,
             limits=self.limits,
             gate=gate,
+            cache=AnswerCache(settings.cache_bytes, settings.cache_ttl),
             dialects=dialects,
             paths={path.encode(): path for path in dialects},
             table=self.table,

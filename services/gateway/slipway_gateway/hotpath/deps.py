@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from slipway_contracts.model import GenerationDefaults
 from slipway_contracts.route import BackendRoute, ModelRoute
 from slipway_gateway import routing
+from slipway_gateway.cache import AnswerCache
 from slipway_gateway.control.table import RouteTable
 from slipway_gateway.dialects.base import Dialect
 from slipway_gateway.guard import Guard
@@ -37,6 +38,7 @@ class HotPath:
     keys: Keys
     limits: Limits
     gate: Gate
+    cache: AnswerCache
     guard: Guard
     heard: Callable[[], float]
     journal: Journal

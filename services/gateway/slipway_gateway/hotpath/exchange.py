@@ -25,6 +25,7 @@ from slipway_contracts.model import Task
 from slipway_contracts.route import BackendRoute, ModelRoute
 from slipway_gateway import routing
 from slipway_gateway.ask import Ask
+from slipway_gateway.cache import Question
 from slipway_gateway.dialects.base import Dialect, Reply, StreamMap
 from slipway_gateway.errors import (
     BackendUnreachable,
@@ -62,6 +63,13 @@ class Exchange:
     ``response_complete`` and ``keep_alive`` are the names by which uvicorn's protocol asks.
     """
 
+    __slots__ = (
+        "_attempt", "_begun", "_body", "_caller", "_client", "_deadline", "_dialect", "_head",
+        "_hot", "_lease", "_parts", "_question", "_received", "_request_id", "_retry", "_seen",
+        "_size", "_stalled_since", "_started", "_stream_map", "_subject", "_version", "keep_alive",
+        "response_complete",
+    )  # fmt: skip
+
     def __init__(
         self,
         hot: HotPath,
@@ -89,6 +97,7 @@ class Exchange:
         self._retry: BackendRoute | None = None
         self._attempt: Attempt | None = None
         self._stream_map: StreamMap | None = None
+        self._question: Question | None = None
         self._seen = _NOTHING
         self._started = False
         self._deadline = NEVER
@@ -164,9 +173,10 @@ class Exchange:
     def _admit(self) -> None:
         head, hot = self._head, self._hot
         head.check()
-        self._caller = hot.keys.admit(
+        caller = self._caller = hot.keys.admit(
             head.authorization, self._client.address(head), time.monotonic()
         )
+        caller.check_route(self._dialect.path)
         if head.content_encoding not in (None, "", "identity"):
             raise UnsupportedMedia("send the body uncompressed (no Content-Encoding)")
         if self._size > hot.settings.body_limit or (
@@ -206,6 +216,9 @@ class Exchange:
             self._request_id, self._dialect.path, ask, route, routing.unit_hash(unit), caller
         )
         self._body = self._dialect.upstream_body(ask, route)
+        self._version = backend.version
+        if hot.cache.takes(ask) and self._answered_before(ask, caller, now):
+            return
         self._stream_map = self._dialect.stream(ask, self._request_id)
         self._retry = routing.retry_on(route, backend)
         self._deadline = now + hot.settings.total_timeout
@@ -222,6 +235,19 @@ class Exchange:
         if route.task is not ask.task:
             raise SchemaViolation(f"the model {model} is for {route.task.value}", param="model")
         return route
+
+    def _answered_before(self, ask: Ask, caller: Caller, now: float) -> bool:
+        """From the cache. No attempt is made, so there is no row: it is no evidence."""
+        tenant = caller.tenant or caller.identity
+        self._question = Question(
+            tenant=tenant, version=self._version, path=ask.path, body=self._body
+        )
+        body = self._hot.cache.lookup(self._question, now)
+        if body is None:
+            return False
+        reply = Reply(200, body, self._version, 0.0, self._request_id)
+        self._translate(reply, respond.JSON, extra=b"x-slipway-cache: hit\r\n")
+        return True
 
     # -- attempts --------------------------------------------------------------------------------
 
@@ -257,13 +283,16 @@ class Exchange:
         subject, attempt = self._subject, self._attempt
         assert subject is not None and attempt is not None and attempt.record is not None
         self._seen, self._attempt = seen, None
+        if self._question is not None and status == 200 and self._version == self._question.version:
+            self._hot.cache.store(self._question, body, time.monotonic())
         reply = Reply(status, body, self._version, attempt.record.millis(), self._request_id)
         self._guarded(lambda: self._translate(reply, headers))
         self._hot.shadows.offer(subject, self._body)
 
-    def _translate(self, reply: Reply, headers: bytes) -> None:
+    def _translate(self, reply: Reply, headers: bytes, *, extra: bytes = b"") -> None:
         status, body = self._dialect.whole(reply)
-        self._send_whole(status, body, headers if body is reply.body else respond.JSON)
+        headers = headers if body is reply.body else respond.JSON
+        self._send_whole(status, body, headers + extra)
 
     def stream_begins(self, status: int, headers: bytes) -> None:
         """A stream passes as it is, unless the dialect says otherwise."""

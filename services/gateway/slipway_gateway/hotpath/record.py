@@ -27,7 +27,7 @@ class Journal:
     gateway: str
     log: AttemptLog
     in_flight: InFlight
-    keep_text: Callable[[str], str | None]
+    keep_text: Callable[[str | None, str], str | None]
 
 
 class Subject(NamedTuple):
@@ -95,6 +95,7 @@ class Record:
         journal.in_flight.leave(subject.route.model, self.version)
         ttft = None if seen.first_content is None else (seen.first_content - self.began) * 1000
         token = seen.token_seconds()
+        policy = subject.caller.text_policy
         row = Attempt(
             request_id=subject.request_id,
             attempt=self.number,
@@ -118,8 +119,8 @@ class Record:
             schema_invalid=events.schema_invalid,
             overdue=self.overdue,
             client_gone=client_gone,
-            input_text=journal.keep_text(ask.text),
-            output_text=journal.keep_text("".join(seen.text)),
+            input_text=journal.keep_text(policy, ask.text),
+            output_text=journal.keep_text(policy, "".join(seen.text)),
             processing_time_ms=self.millis(),
             ttft_ms=ttft,
             token_ms=None if token is None else token * 1000,
