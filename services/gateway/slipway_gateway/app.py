@@ -132,7 +132,7 @@ class Gateway:
     def refresh_gauges(self) -> None:
         """Before the metrics are rendered."""
         gone = self.shipper.shipped + self.shipper.given_up
-        self.metrics.log_pending.set(self.log.appended - gone)
+        self.metrics.log_pending.set(max(0, self.log.appended - gone))
         self.metrics.log_lost |= {"disk": self.log.lost, "bound": self.bound.dropped}
         texts = {"bound": self.bound.stripped, "redaction": self.texts.withheld}
         self.metrics.log_dropped_texts |= texts

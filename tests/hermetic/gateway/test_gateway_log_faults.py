@@ -227,6 +227,18 @@ async def test_a_schema_with_columns_of_a_newer_gateway(own_dsn, running, monkey
     await one.arrived(own_dsn)
 
 
+async def test_offsets_that_are_lost_double_no_row(own_dsn, running) -> None:
+    one = await running(own_dsn)
+    one.append(400)
+    await one.arrived(own_dsn)
+    pool = await open_pool(own_dsn)
+    await pool.execute("DELETE FROM log_offsets")
+    one.append(400)
+    await one.arrived(own_dsn)
+    assert await pool.fetchval("SELECT sum(requests) FROM usage_deltas") == one.appended
+    await pool.close()
+
+
 async def test_texts_go_before_rows_while_postgresql_is_away(own_dsn, running) -> None:
     async with PostgresProxy(own_dsn) as proxy:
         one = await running(proxy.dsn)
