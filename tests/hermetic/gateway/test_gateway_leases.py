@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import pytest
 from gateway_process import eventually
+from postgres_proxy import PostgresProxy
 
 from slipway_gateway.errors import NoCapacity, RateLimited
 from slipway_gateway.tenants.caller import Caller
@@ -250,3 +251,27 @@ async def test_without_limits_postgresql_is_not_asked(pool: Pool) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert asked == []
+
+
+async def test_a_frozen_postgresql_is_noticed_and_left(pool: Pool, dsn: str) -> None:
+    """Frozen, not gone: connections stay open and nothing answers."""
+    async with PostgresProxy(dsn) as proxy:
+        through = await open_pool(proxy.dsn, max_size=4)
+        async with fleet(through, 2, requests_per_minute=1000) as (one, _):
+            await fresh_minute(pool, seconds=25)
+            one.enter()
+            proxy.freeze()
+            began = time.monotonic()
+            await eventually(lambda: one.limits.world.away, what="the outage noticed")
+            print(f"noticed after {time.monotonic() - began:.1f} s")
+            for _ in range(600):
+                one.enter()
+            assert one.admitted == 500
+            await proxy.restore()
+            await eventually(lambda: not one.limits.world.away, what="the end of the outage")
+
+            async def charged() -> bool:
+                return bool(await pool.fetchval("SELECT max(used) >= 500 FROM quota_windows"))
+
+            await eventually(charged, what="what was spent meanwhile")
+        through.terminate()

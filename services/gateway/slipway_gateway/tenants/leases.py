@@ -61,38 +61,51 @@ class Leases:
                     await self._wake.wait()
 
     async def leave(self) -> None:
-        """At exit: what is leased and not spent goes back."""
+        """At exit: what is leased and not spent goes back, if PostgreSQL takes it at once."""
         pool = self._pool()
-        if pool is None or not self._limits.configured:
+        if pool is None or not self._limits.configured or self._limits.world.away:
             return
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                wishes = self._limits.returns(time.monotonic())
-                if wishes:
-                    await quotas.settle(pool, self._gateway, wishes)
-        except Exception as error:
-            logger.warning("leased quota comes back when its leases expire: %r", error)
+        wishes = self._limits.returns(time.monotonic())
+        if not wishes:
+            return
+        giving = asyncio.ensure_future(quotas.settle(pool, self._gateway, wishes))
+        await asyncio.wait({giving}, timeout=TIMEOUT)
+        if not giving.done() or giving.exception() is not None:
+            logger.warning("leased quota comes back when its leases expire")
+            giving.cancel()
 
     async def _sync(self, *, look: bool) -> None:
-        pool = self._pool()
+        """One settlement, however long it takes; after ``TIMEOUT`` PostgreSQL counts as away.
+
+        It is not cancelled then: a frozen server must first agree to a cancellation.
+        """
+        settling = asyncio.ensure_future(self._settle(look=look))
         try:
-            if pool is None:
-                raise ConnectionError("not connected yet")
-            async with asyncio.timeout(TIMEOUT):
-                await self._settle(pool, look=look)
+            done, _ = await asyncio.wait({settling}, timeout=TIMEOUT)
+            while not done:
+                self._away(TimeoutError(f"no answer within {TIMEOUT} s"))
+                done, _ = await asyncio.wait({settling}, timeout=PERIOD)
+            settling.result()
         except Exception as error:
-            now = time.monotonic()
-            if not self._limits.world.away:
-                logger.warning("limits go on with what is leased: %r", error)
-            self._limits.world.away = True
-            if now - self._heard > LEASE_SECONDS:
-                self._limits.lapsed()
+            self._away(error)
         else:
             if self._limits.world.away:
                 logger.info("limits are shared again")
             self._limits.world.away = False
+        finally:
+            settling.cancel()
 
-    async def _settle(self, pool: Pool, *, look: bool) -> None:
+    def _away(self, error: Exception) -> None:
+        if not self._limits.world.away:
+            logger.warning("limits go on with what is leased: %r", error)
+        self._limits.world.away = True
+        if time.monotonic() - self._heard > LEASE_SECONDS:
+            self._limits.lapsed()
+
+    async def _settle(self, *, look: bool) -> None:
+        pool = self._pool()
+        if pool is None:
+            raise ConnectionError("not connected yet")
         asked = time.monotonic()
         if look:
             sight = await quotas.look(pool, seconds=LOOK_BACK)
