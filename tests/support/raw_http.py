@@ -164,20 +164,26 @@ def _read_body(response: Response, rest: bytes) -> bytes:
 
 
 def _read_chunks(response: Response, rest: bytes) -> bytes:
-    while True:
-        line, end, rest = rest.partition(b"\r\n")
-        if not end:
-            response.whole = False
-            return b""
-        if not re.fullmatch(rb"[0-9a-fA-F]+", line):
-            raise NotHttpError(f"not a chunk size: {line[:50]!r}")
-        size = int(line, 16)
-        response.body += rest[:size]
-        if len(rest) < size + 2:
-            response.whole = False
-            return b""
-        if rest[size : size + 2] != b"\r\n":
-            raise NotHttpError("a chunk is longer than its size")
-        rest = rest[size + 2 :]
-        if size == 0:
-            return rest
+    at = 0
+    parts = []
+    try:
+        while True:
+            end = rest.find(b"\r\n", at)
+            if end < 0:
+                response.whole = False
+                return b""
+            line = rest[at:end]
+            if not re.fullmatch(rb"[0-9a-fA-F]+", line):
+                raise NotHttpError(f"not a chunk size: {line[:50]!r}")
+            size, at = int(line, 16), end + 2
+            parts.append(rest[at : at + size])
+            at += size + 2
+            if len(rest) < at:
+                response.whole = False
+                return b""
+            if rest[at - 2 : at] != b"\r\n":
+                raise NotHttpError("a chunk is longer than its size")
+            if size == 0:
+                return rest[at:]
+    finally:
+        response.body = b"".join(parts)

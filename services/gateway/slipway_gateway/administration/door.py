@@ -26,6 +26,7 @@ from slipway_gateway.tenants.caller import Caller
 from slipway_gateway.tenants.keys import is_loopback
 from slipway_store import errors as store
 from slipway_store.audit import Actor
+from slipway_store.clean import refused_values
 from slipway_store.connect import Pool
 from slipway_store.keys import Endpoint
 
@@ -70,7 +71,7 @@ class Door:
         pool = self._gateway.link.pool
         if pool is None:
             raise away
-        with _answers():
+        with _answers(), refused_values():
             try:
                 async with asyncio.timeout(TIMEOUT):
                     return await work(pool)
