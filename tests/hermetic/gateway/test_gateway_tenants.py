@@ -287,3 +287,16 @@ async def test_a_scoped_key_reaches_its_endpoints_only(two: list[Any]) -> None:
         async with demo.client.get(demo.gateway.url + path, headers=bearer(secret)) as answer:
             assert answer.status == 403
             assert (await answer.json())["error"]["code"] == "endpoint_not_allowed"
+
+
+async def test_a_scoped_key_on_the_hot_path(two: list[Any]) -> None:
+    demo = two[0]
+    endpoints = [Endpoint.COMPLETIONS, Endpoint.MODELS]
+    _, secret = await make_key(demo.pool, NewKey(name="s", endpoints=endpoints))
+    await known(demo, secret)
+    async with demo.post(demo.chat(), headers=bearer(secret)) as answer:
+        assert answer.status == 403
+        assert (await answer.json())["error"]["code"] == "endpoint_not_allowed"
+    body = {"model": demo.model, "prompt": "hello"}
+    async with demo.post(body, "/v1/completions", headers=bearer(secret)) as answer:
+        assert answer.status == 200
