@@ -3,9 +3,10 @@
 A window (a UTC minute or day, by PostgreSQL's clock) has one row for each scope and quota: what was
 leased or spent of it. ``settle`` books what gateways spent beyond their leases, takes back what
 they do not need and grants at most a fair share of what is free, so that the last piece of a
-quota is cut ever smaller. What was spent over a limit is taken off the next window. Leases that
-outlive a minute (day quotas, concurrency) are held by name and come back when their gateway is
-silent for ``LEASE_SECONDS``. The arithmetic is the SQL function ``settle_quotas`` (0003_tenants).
+quota is cut ever smaller. What was spent over a limit is taken off the next window (one window's
+worth at most). Leases that outlive a minute (day quotas, concurrency) are held by name and come
+back when their gateway is silent for ``LEASE_SECONDS``. The arithmetic is the SQL function
+``settle_quotas`` (0003_tenants).
 """
 
 from __future__ import annotations

@@ -66,6 +66,8 @@ async def test_what_was_spent_over_the_limit_is_taken_off_the_next_window(pool: 
     assert (over.granted, over.free) == (0, 0)
     assert (await used(pool), await used(pool, 8)) == (100, 15)
     assert (await ask(pool, window=8, want=100)).granted == 85
+    await ask(pool, window=8, charge=2**40)
+    assert await used(pool, 9) == 100
 
 
 async def test_a_dead_gateways_day_lease_comes_back(pool: Pool) -> None:

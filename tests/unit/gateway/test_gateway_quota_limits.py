@@ -50,7 +50,7 @@ class Ledger:
             over = min(taken - wish.limit, wish.charge)
             if over > 0:
                 following = (*key[:2], wish.window + 1)
-                self.used[following] = self.used.get(following, 0) + over
+                self.used[following] = self.used.get(following, 0) + min(over, wish.limit)
                 taken -= over
             free = wish.limit - taken
             part = max(0, min(free, max(wish.need, min(wish.want, self._share(free)))))
@@ -185,6 +185,16 @@ def test_what_a_window_gave_too_much_the_next_gives_less() -> None:
     gateway.sync(60.5)
     assert gateway.enter(61.0, tokens=501) is None
     assert gateway.enter(61.0, tokens=500) is not None
+
+
+def test_an_engine_that_lies_costs_one_window() -> None:
+    gateway = Gateway(Ledger(), tokens_per_minute=1000)
+    gateway.enter(1.0, tokens=10).settle(10**30, 10**30)
+    gateway.sync(2.0)
+    gateway.sync(61.0)
+    assert gateway.enter(62.0, tokens=1) is None
+    gateway.sync(121.0)
+    assert gateway.enter(122.0, tokens=1) is not None
 
 
 def test_estimates_follow_what_requests_take() -> None:

@@ -106,8 +106,9 @@ BEGIN
             taken := greatest(0, taken + wish.charge);
             over := least(taken - wish.allowed, wish.charge);
             IF over > 0 THEN
+                -- A window's worth at most: an engine that lies must not shut a tenant out for ever.
                 INSERT INTO quota_windows AS w (scope, quota, window_no, used)
-                    VALUES (wish.scope, wish.quota, wish.no + 1, over)
+                    VALUES (wish.scope, wish.quota, wish.no + 1, least(over, wish.allowed))
                     ON CONFLICT (scope, quota, window_no)
                     DO UPDATE SET used = w.used + EXCLUDED.used, touched = clock_timestamp();
                 taken := taken - over;

@@ -219,8 +219,9 @@ class Link:
                 await asyncio.to_thread(save_copy, self._folder / KEYS, copy)
                 self._keys_copy_due = asked + KEYS_COPY_PERIOD
         if self._keys.used:
-            used, self._keys.used = self._keys.used, set()
+            used = frozenset(self._keys.used)
             await _within(mark_used(pool, used))
+            self._keys.used -= used
         while self._trips:
             await _within(store.trip_guard(pool, self._trips[0]))
             self._trips.pop(0)

@@ -21,6 +21,8 @@ from slipway_gateway.tenants.slots import Slots
 from slipway_gateway.tenants.world import World
 from slipway_store.quotas import Grant, LimitRules, Quota, Sight, Wish
 
+# Of one request, whatever its engine says.
+MOST_TOKENS = 2**31
 _WORDS = {
     Quota.REQUESTS_PER_MINUTE: ("requests", "requests a minute"),
     Quota.TOKENS_PER_MINUTE: ("tokens", "tokens a minute"),
@@ -70,7 +72,7 @@ class _Counted(Lease):
         if not self._open:
             return
         self._open = False
-        actual = max(0, prompt_tokens or 0) + max(0, completion_tokens or 0)
+        actual = min(MOST_TOKENS, max(0, prompt_tokens or 0) + max(0, completion_tokens or 0))
         for meter, window, reserved in self._reserved:
             meter.correct(window, reserved, actual)
             if actual:

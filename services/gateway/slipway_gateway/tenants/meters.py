@@ -115,7 +115,7 @@ class Meter:
 
     def observe(self, actual: int) -> None:
         """What an answered request took, for the next estimates."""
-        self.mean += (actual - self.mean) / 8
+        self.mean += (min(actual, self.limit) - self.mean) / 8
 
     def estimate(self) -> int:
         """Tokens that a request will probably take."""
