@@ -8,15 +8,18 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attempt_rows import T0, attempt
 
 from slipway_cli.errors import ExitCode
 from slipway_cli.local.layout import Layout, LocalState
 from slipway_contracts.names import FINALIZER
 from slipway_store import jobs
+from slipway_store.attempts import ship
 from slipway_store.connect import Pool, open_pool
 from slipway_store.events import append
 from slipway_store.keys import load_keys
@@ -239,6 +242,28 @@ async def test_keys_live_in_the_database_as_hashes(cli: Command) -> None:
     assert (await cli.run("keys", "revoke", record.id))[0] == 0
     assert await load_keys(cli.pool) == {}
     assert (await cli.run("keys", "revoke", "nope"))[0] == 4
+
+
+async def test_tenants_their_keys_and_their_usage(cli: Command) -> None:
+    words = ("--requests-per-minute", "60", "--priority", "1")
+    assert (await cli.run("tenants", "create", "acme", *words))[0] == 0
+    assert (await cli.run("keys", "create", "k", "--tenant", "nobody"))[0] == 4
+    _, old, _ = await cli.run("keys", "create", "k", "--tenant", "acme", "--endpoint", "chat")
+    (record,) = (await load_keys(cli.pool)).values()
+    assert (record.tenant, record.endpoints) == ("acme", ("chat",))
+    _, new, _ = await cli.run("keys", "rotate", record.id, "--grace", "1h")
+    (record,) = (await load_keys(cli.pool)).values()
+    now = datetime.now(UTC)
+    assert all(record.accepts(secret.strip(), now) for secret in (old, new))
+    assert (await cli.run("tenants", "delete", "acme"))[0] == 5
+    row = attempt(0, tenant="acme", key_id=record.id, prompt_tokens=3, completion_tokens=4)
+    await ship(cli.pool, gateway="g", segment="s", offset=1, attempts=[row])
+    day = str(T0.date())
+    _, out, _ = await cli.run("usage", "--from", day, "--to", day, "--by", "tenant", "-o", "json")
+    (line,) = json.loads(out)
+    assert (line["tenant"], line["requests"], line["completion_tokens"]) == ("acme", 1, 4)
+    actors = await cli.pool.fetch("SELECT DISTINCT actor FROM audit_log")
+    assert [row["actor"].startswith("cli:") for row in actors] == [True]
 
 
 async def test_logs_follow_a_running_run(cli: Command) -> None:
