@@ -262,9 +262,10 @@ def connections() -> Iterator[Row]:
     yield Row(name="unknown-model", data=whole.replace(b'"echo"', b'"ecko"'), status=404)
     yield Row(name="bad-json", data=whole.replace(b'"messages"', b'"messages '), status=400)
     yield Row(name="deep-json", data=deep(), status=400)
-    yield Row(
-        name="not-found-hides", data=head(LENGTH, start=b"POST /nope HTTP/1.1") + BODY, status=404
-    )
+    nope = head(LENGTH, start=b"POST /nope HTTP/1.1")
+    yield Row(name="not-found", data=nope + BODY, status=404)
+    cold = head(CHUNKED, start=b"POST /nope HTTP/1.1")
+    yield Row(name="not-found-bad-chunk", data=cold + b"zz\r\n")
 
 
 def deep() -> bytes:
