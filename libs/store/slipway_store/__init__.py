@@ -1,6 +1,6 @@
 """The PostgreSQL side of the contracts: the only place with SQL for tables that processes share.
 
 ``connect`` (pool, listener), ``migrate``, ``objects``, ``events``, ``routes``, ``attempts``,
-``counts``, ``measurements``, ``keys``, ``jobs``, ``questions``, ``cache``, ``embedded``. Functions
-take the pool; no state, no work at import.
+``counts``, ``measurements``, ``keys``, ``jobs``, ``questions``, ``cache``, ``files``, ``batches``,
+``embedded``. Functions take the pool; no state, no work at import.
 """

@@ -18,6 +18,8 @@ from slipway_contracts.model import Task
 from slipway_contracts.names import HEADER_REQUEST_ID, HEADER_VERSION
 from slipway_contracts.route import ModelRoute
 from slipway_gateway.administration.router import admin_router
+from slipway_gateway.batches.files import files_router
+from slipway_gateway.batches.routes import batches_router
 from slipway_gateway.docs import describe_hot_routes
 from slipway_gateway.errors import (
     GatewayError,
@@ -78,6 +80,8 @@ def make_fastapi(gateway: Gateway) -> FastAPI:
     _add_metrics(app, gateway)
     _add_feedback(app, gateway)
     app.include_router(questions_router(gateway, _admit))
+    app.include_router(files_router(gateway, _admit))
+    app.include_router(batches_router(gateway, _admit))
     app.include_router(admin_router(gateway, _admit))
     describe_hot_routes(app)
     app.add_middleware(_Labels, gateway=gateway)

@@ -1,4 +1,4 @@
-"""The gateway's OpenAI API, as a job calls it: one chat, whole, with the worker's own key.
+"""The gateway's OpenAI API, as jobs call it: whole answers, with the worker's own key.
 
 What the gateway answers is sorted into the worker's errors: a limit, no capacity or nobody there is
 for later, a broken answer is a failed attempt, a refused request is hopeless.
@@ -6,6 +6,7 @@ for later, a broken answer is a failed attempt, a refused request is hopeless.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +23,7 @@ from slipway_contracts.names import (
 from slipway_worker.errors import AttemptFailed, Hopeless, TryLater
 
 CONNECT_TIMEOUT = 5.0
-ANSWER_LIMIT = 16 * 1024 * 1024
+ANSWER_LIMIT = 64 * 1024 * 1024
 # Asked too early, too much or with nobody there to answer: 401 and 403 are ours to put right.
 _LATER = frozenset({401, 403, 408, 425, 429, 503})
 
@@ -34,6 +35,24 @@ class Reply:
     text: str
     version: str
     request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawAnswer:
+    """An answer as it came: 200, or a refusal that is the request's own doing."""
+
+    status: int
+    body: bytes
+    version: str
+    request_id: str
+
+    def json_text(self) -> str:
+        """The body, if it is JSON. Raises AttemptFailed."""
+        try:
+            orjson.loads(self.body)
+            return self.body.decode()
+        except (orjson.JSONDecodeError, UnicodeDecodeError) as error:
+            raise AttemptFailed("the answer is not JSON") from error
 
 
 class GatewayClient:
@@ -68,22 +87,33 @@ class GatewayClient:
     async def chat(self, model: str, text: str, *, conversation: str) -> Reply:
         """One question as a chat. Raises the package's errors."""
         body = {"model": model, "messages": [{"role": "user", "content": text}]}
+        # Whatever the Model's split goes by, the same question meets the same version.
+        headers = {HEADER_CONVERSATION: conversation, HEADER_USER: conversation}
+        answer = await self.ask("/v1/chat/completions", orjson.dumps(body), headers=headers)
+        if answer.status != 200:
+            said = _message_of(answer.body)
+            raise Hopeless(f"the gateway answered {answer.status}: {said}", told=said)
+        return Reply(
+            text=_text_of(answer.body), version=answer.version, request_id=answer.request_id
+        )
+
+    async def ask(
+        self, path: str, body: bytes, *, headers: Mapping[str, str] | None = None
+    ) -> RawAnswer:
+        """One request. Raises TryLater and AttemptFailed."""
         assert self._session is not None
         try:
-            async with self._session.post(
-                f"{self._url}/v1/chat/completions",
-                data=orjson.dumps(body),
-                # Whatever the Model's split goes by, the same question meets the same version.
-                headers={HEADER_CONVERSATION: conversation, HEADER_USER: conversation},
-            ) as response:
-                answer = await response.content.read(ANSWER_LIMIT)
-                headers = response.headers
-                if response.status != 200:
-                    raise refusal(response.status, headers.get("retry-after"), answer)
-                return Reply(
-                    text=_text_of(answer),
-                    version=headers.get(HEADER_VERSION, ""),
-                    request_id=headers.get(HEADER_REQUEST_ID, ""),
+            async with self._session.post(self._url + path, data=body, headers=headers) as response:
+                answer = await _whole(response)
+                told = response.headers
+                problem = refusal(response.status, told.get("retry-after"), answer)
+                if problem is not None:
+                    raise problem
+                return RawAnswer(
+                    status=response.status,
+                    body=answer,
+                    version=told.get(HEADER_VERSION, ""),
+                    request_id=told.get(HEADER_REQUEST_ID, ""),
                 )
         except aiohttp.ClientConnectorError as error:
             raise TryLater(f"the gateway cannot be reached: {type(error).__name__}") from error
@@ -91,14 +121,22 @@ class GatewayClient:
             raise AttemptFailed(f"the answer broke off: {type(error).__name__}") from error
 
 
-def refusal(status: int, retry_after: str | None, body: bytes) -> Exception:
-    """What an answer other than 200 means for the job."""
-    said = _message_of(body)
-    message = f"the gateway answered {status}: {said}"
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    answer = bytearray()
+    async for piece in response.content.iter_any():
+        answer += piece
+        if len(answer) > ANSWER_LIMIT:
+            raise AttemptFailed(f"the answer is larger than {ANSWER_LIMIT} bytes")
+    return bytes(answer)
+
+
+def refusal(status: int, retry_after: str | None, body: bytes) -> TryLater | AttemptFailed | None:
+    """Why the job must be tried again; None for an answer, or a refusal that will not change."""
+    if status == 200 or (400 <= status < 500 and status not in _LATER):
+        return None
+    message = f"the gateway answered {status}: {_message_of(body)}"
     if status in _LATER:
         return TryLater(message, after=_seconds(retry_after))
-    if 400 <= status < 500:
-        return Hopeless(message, told=said)
     return AttemptFailed(message)
 
 

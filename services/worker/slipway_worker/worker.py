@@ -22,6 +22,7 @@ from slipway_store import cache
 from slipway_store import jobs as store
 from slipway_store.connect import Pool, open_pool
 from slipway_store.keys import Endpoint, insert_key
+from slipway_worker.batches import BatchChecks, BatchEnds, BatchLines
 from slipway_worker.driver import StoreDriver
 from slipway_worker.gateway import GatewayClient
 from slipway_worker.health import serve_health
@@ -213,7 +214,12 @@ class Worker:
 
 def product_kinds(settings: Settings, pool: Pool, gateway: GatewayClient) -> list[Kind]:
     """What a worker of this release can do."""
-    return [Questions(pool, gateway)]
+    return [
+        Questions(pool, gateway),
+        BatchChecks(pool),
+        BatchLines(pool, gateway),
+        BatchEnds(),
+    ]
 
 
 async def _cancelled(*tasks: asyncio.Task[None]) -> None:

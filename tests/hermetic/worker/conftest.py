@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_process import eventually
+from answer_site import Site
+from fake_engine import EngineScript, FakeEngine
+from gateway_process import GatewayProcess, eventually
 from worker_process import TABLES, WorkerProcess
 
 from slipway_store import jobs
@@ -67,3 +69,24 @@ class Queue:
 @pytest.fixture
 def queue(pool: Pool) -> Queue:
     return Queue(pool)
+
+
+@pytest.fixture
+def gateway_settings() -> dict[str, Any]:
+    """A test that needs others parametrises them."""
+    return {}
+
+
+@pytest.fixture
+async def site(dsn: str, tmp_path: Path, gateway_settings: dict[str, Any]) -> AsyncIterator[Site]:
+    pool = await open_pool(dsn)
+    async with FakeEngine(EngineScript(name="v1")) as engine:
+        gateway = GatewayProcess(dsn, tmp_path, **gateway_settings).spawn()
+        await gateway.ready()
+        one = Site(gateway, engine, pool, tmp_path, dsn)
+        await one.publish()
+        yield one
+        for worker in one.workers:
+            await worker.kill()
+        await gateway.kill()
+    pool.terminate()

@@ -3,105 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from fake_engine import EngineScript, FakeEngine
+from answer_site import NOT_READY, PROCESSING, Site
 from gateway_process import GatewayProcess, eventually
-from worker_process import WorkerProcess
 
-from slipway_contracts.route import BackendRoute, ModelRoute
 from slipway_store import jobs
-from slipway_store.connect import Pool, open_pool
 from slipway_store.keys import create_key, list_keys, revoke_key
-from slipway_store.routes import write_route
-
-PROCESSING = "Ваш вопрос обрабатывается. Пожалуйста, попробуйте позже."
-NOT_READY = "Ответ еще не готов."
-
-
-class Site:
-    """A gateway with one engine, asked as S4's users ask."""
-
-    def __init__(
-        self, gateway: GatewayProcess, engine: FakeEngine, pool: Pool, folder: Path, dsn: str
-    ) -> None:
-        self.gateway, self.engine, self.pool = gateway, engine, pool
-        self._folder, self._dsn = folder, dsn
-        self.workers: list[WorkerProcess] = []
-
-    async def publish(self, version: str = "v1") -> None:
-        """The default Model, served by this version."""
-        backend = BackendRoute(version=version, weight=100, url=self.engine.url)
-        route = ModelRoute(model="demo", salt="salt", default=True, backends=(backend,))
-        revision = await write_route(self.pool, route)
-
-        async def applied() -> bool:
-            state = await self.gateway.state()
-            return bool(state) and state["routesRevision"] >= revision
-
-        await eventually(applied, what=f"revision {revision}")
-
-    async def work(self, **settings: Any) -> WorkerProcess:
-        given = {"gateway_url": self.gateway.url} | settings
-        worker = WorkerProcess(self._dsn, self._folder, **given).spawn()
-        self.workers.append(worker)
-        await worker.ready()
-        return worker
-
-    async def call(
-        self, method: str, path: str, body: Any = None, *, key: str = ""
-    ) -> tuple[int, Any]:
-        headers = {"authorization": f"Bearer {key}"} if key else {}
-        async with (
-            aiohttp.ClientSession() as session,
-            session.request(method, self.gateway.url + path, json=body, headers=headers) as answer,
-        ):
-            return answer.status, await answer.json()
-
-    async def ask(self, text: str, *, key: str = "") -> tuple[int, str]:
-        status, body = await self.call("POST", "/api/ask", {"question_text": text}, key=key)
-        assert status == 200, body
-        assert sorted(body) == ["answer_text", "question_id"]
-        return body["question_id"], body["answer_text"]
-
-    async def answer(self, question: object, *, key: str = "") -> str:
-        status, body = await self.call("GET", f"/api/answer/{question}", key=key)
-        assert status == 200, body
-        assert list(body) == ["answer_text"]
-        return body["answer_text"]
-
-    async def answered(self, question: int, *, key: str = "") -> str:
-        async def done() -> str | None:
-            text = await self.answer(question, key=key)
-            return None if text == NOT_READY else text
-
-        return await eventually(done, what=f"the answer to {question}")
-
-
-@pytest.fixture
-def gateway_settings() -> dict[str, Any]:
-    """A test that needs others parametrises them."""
-    return {}
-
-
-@pytest.fixture
-async def site(dsn: str, tmp_path: Path, gateway_settings: dict[str, Any]) -> AsyncIterator[Site]:
-    pool = await open_pool(dsn)
-    async with FakeEngine(EngineScript(name="v1")) as engine:
-        gateway = GatewayProcess(dsn, tmp_path, **gateway_settings).spawn()
-        await gateway.ready()
-        one = Site(gateway, engine, pool, tmp_path, dsn)
-        await one.publish()
-        yield one
-        for worker in one.workers:
-            await worker.kill()
-        await gateway.kill()
-    pool.terminate()
 
 
 async def test_asked_not_ready_answered_and_then_at_once(site: Site) -> None:

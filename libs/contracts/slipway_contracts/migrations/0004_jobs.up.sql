@@ -40,6 +40,59 @@ CREATE TABLE dead_jobs (
 );
 CREATE INDEX dead_jobs_by_kind ON dead_jobs (kind, died_at);
 
+-- OpenAI's files and batches. A batch's lines live until its output file is written.
+CREATE TABLE files (
+    id text PRIMARY KEY,
+    tenant text NOT NULL,
+    filename text NOT NULL,
+    purpose text NOT NULL,
+    bytes bigint NOT NULL,
+    content bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX files_by_tenant ON files (tenant, created_at, id);
+
+CREATE TABLE batches (
+    id text PRIMARY KEY,
+    tenant text NOT NULL,
+    endpoint text NOT NULL,
+    input_file_id text NOT NULL,
+    models text[] NOT NULL DEFAULT '{}',
+    metadata jsonb,
+    priority integer NOT NULL DEFAULT 0,
+    status text NOT NULL DEFAULT 'validating' CHECK (status IN
+        ('validating', 'failed', 'in_progress', 'finalizing', 'completed', 'cancelling', 'cancelled')),
+    errors jsonb,
+    output_file_id text,
+    error_file_id text,
+    total integer NOT NULL DEFAULT 0,
+    completed integer NOT NULL DEFAULT 0,
+    failed integer NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at timestamptz NOT NULL DEFAULT clock_timestamp() + interval '24 hours',
+    in_progress_at timestamptz,
+    finalizing_at timestamptz,
+    completed_at timestamptz,
+    failed_at timestamptz,
+    cancelling_at timestamptz,
+    cancelled_at timestamptz
+);
+CREATE INDEX batches_by_tenant ON batches (tenant, created_at, id);
+
+CREATE TABLE batch_lines (
+    batch_id text NOT NULL REFERENCES batches (id) ON DELETE CASCADE,
+    line integer NOT NULL,
+    custom_id text NOT NULL,
+    request bytea NOT NULL,
+    state text NOT NULL DEFAULT 'waiting'
+        CHECK (state IN ('waiting', 'completed', 'failed', 'cancelled')),
+    status_code integer,
+    request_id text,
+    response json,
+    error json,
+    PRIMARY KEY (batch_id, line)
+);
+
 -- From here to the next rule: pgqueuer 1.6, as its `pgq sql install --durability balanced` has it
 -- (the queue is logged; its log and statistics, which nothing here depends on, are not).
 -- A job's entrypoint is its lane: kind and tenant, `question:acme`.

@@ -1,0 +1,1 @@
+"""OpenAI's files and batches: stored in PostgreSQL, run by the worker."""

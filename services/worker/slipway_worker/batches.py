@@ -1,0 +1,136 @@
+"""The kinds of OpenAI's batches: a file is checked, its lines are asked, the answers are written.
+
+Lines are of a low rank: questions and whoever waits go first. A line that is refused is an answer
+like any other, with its status; one that cannot be answered ends with an error of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from slipway_store import batches as store
+from slipway_store.batches import LineEnd, NewLine
+from slipway_store.connect import Connection, Pool
+from slipway_store.files import read_file
+from slipway_worker.batch_file import LineError, read_lines
+from slipway_worker.gateway import GatewayClient
+from slipway_worker.kinds import Dead, Finished, Job
+
+RANK = -10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a batch's file holds."""
+
+    batch_id: str
+    lines: Sequence[NewLine]
+    errors: Sequence[LineError]
+
+
+class BatchChecks:
+    """``Kind``: reads the input file and makes its lines."""
+
+    name = store.CHECK
+    rank = RANK
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def run(self, job: Job) -> Checked | None:
+        """None where the batch was cancelled meanwhile."""
+        batch = await store.get_batch(self._pool, _told(job)["batch"])
+        if batch is None or batch.status != "validating":
+            return None
+        found = await read_file(self._pool, batch.input_file_id, tenant=batch.tenant)
+        if found is None:
+            gone = LineError(code="file_not_found", message="the input file was deleted")
+            return Checked(batch_id=batch.id, lines=(), errors=(gone,))
+        lines, errors = read_lines(found[1], endpoint=batch.endpoint, models=batch.models)
+        return Checked(batch_id=batch.id, lines=lines, errors=errors)
+
+    async def store(self, connection: Connection, finished: Sequence[Finished]) -> None:
+        for one in finished:
+            checked = one.result
+            if checked is None:
+                continue
+            if checked.errors:
+                errors = [error.shown() for error in checked.errors]
+                await store.refuse_batch(connection, checked.batch_id, errors)
+            else:
+                await store.begin_batch(connection, checked.batch_id, checked.lines)
+
+    async def fail(self, connection: Connection, dead: Sequence[Dead]) -> None:
+        for one in dead:
+            error = LineError(code="server_error", message="the input file could not be read")
+            await store.refuse_batch(connection, _told(one.job)["batch"], [error.shown()])
+
+
+class BatchLines:
+    """``Kind``: asks the gateway what a line asks."""
+
+    name = store.LINE
+    rank = RANK
+
+    def __init__(self, pool: Pool, gateway: GatewayClient) -> None:
+        self._pool = pool
+        self._gateway = gateway
+
+    async def run(self, job: Job) -> LineEnd | None:
+        """None where the batch was cancelled meanwhile."""
+        told = _told(job)
+        line = await store.read_line(self._pool, told["batch"], told["line"])
+        if line is None:
+            return None
+        answer = await self._gateway.ask(line.endpoint, line.request)
+        return LineEnd(
+            batch_id=line.batch_id,
+            line=line.line,
+            status_code=answer.status,
+            request_id=answer.request_id,
+            response=answer.json_text(),
+        )
+
+    async def store(self, connection: Connection, finished: Sequence[Finished]) -> None:
+        ends = [one.result for one in finished if one.result is not None]
+        if ends:
+            await store.end_lines(connection, ends)
+
+    async def fail(self, connection: Connection, dead: Sequence[Dead]) -> None:
+        await store.end_lines(connection, [_dead_end(one) for one in dead])
+
+
+class BatchEnds:
+    """``Kind``: writes the files of a batch that has no line left."""
+
+    name = store.END
+    rank = RANK
+
+    async def run(self, job: Job) -> str:
+        batch: str = _told(job)["batch"]
+        return batch
+
+    async def store(self, connection: Connection, finished: Sequence[Finished]) -> None:
+        for one in finished:
+            await store.end_batch(connection, one.result)
+
+    async def fail(self, connection: Connection, dead: Sequence[Dead]) -> None:
+        """The batch stays as it is until its dead job is retried."""
+
+
+def _told(job: Job) -> Any:
+    return orjson.loads(job.payload)
+
+
+def _dead_end(dead: Dead) -> LineEnd:
+    told = _told(dead.job)
+    message = dead.told or "the request could not be answered"
+    return LineEnd(
+        batch_id=told["batch"],
+        line=told["line"],
+        error={"code": "request_failed", "message": message},
+    )

@@ -1,0 +1,65 @@
+"""A batch's input file: what is read, what is refused, with which line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slipway_worker import batch_file
+from slipway_worker.batch_file import read_lines
+
+CHAT = "/v1/chat/completions"
+GOOD: dict[str, Any] = {"custom_id": "a", "method": "POST", "url": CHAT, "body": {"model": "m"}}
+
+
+def read(*lines: Any, models: tuple[str, ...] = ()) -> Any:
+    content = b"\n".join(x if isinstance(x, bytes) else json.dumps(x).encode() for x in lines)
+    return read_lines(content, endpoint=CHAT, models=models)
+
+
+def test_empty_lines_count_and_carry_nothing() -> None:
+    lines, errors = read(b"", GOOD, b"  ", GOOD | {"custom_id": "b"}, b"")
+    assert errors == []
+    assert [(one.line, one.custom_id) for one in lines] == [(2, "a"), (4, "b")]
+    assert json.loads(lines[0].request) == {"model": "m"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "param"),
+    [
+        (b"{", "invalid_json_line", None),
+        (b"[]", "invalid_json_line", None),
+        (b"\xff", "invalid_json_line", None),
+        (GOOD | {"custom_id": 1}, "missing_required_parameter", "custom_id"),
+        (GOOD | {"custom_id": "x" * 513}, "missing_required_parameter", "custom_id"),
+        (GOOD | {"method": "post"}, "invalid_method", "method"),
+        (GOOD | {"url": "/v1/models"}, "invalid_url", "url"),
+        (GOOD | {"body": []}, "missing_required_parameter", "body"),
+        (GOOD | {"body": {"model": ""}}, "missing_required_parameter", "body.model"),
+        (GOOD | {"body": {"model": "other"}}, "model_not_allowed", "body.model"),
+        (GOOD | {"body": {"model": "m", "stream": True}}, "invalid_parameter", "body.stream"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(wrong: Any, code: str, param: str | None) -> None:
+    lines, errors = read(GOOD | {"custom_id": "first"}, wrong, models=("m",))
+    assert lines == []
+    [error] = errors
+    assert (error.code, error.param, error.line) == (code, param, 2)
+
+
+def test_errors_and_lines_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(read(*[b"{"] * 1000)[1]) == batch_file.ERRORS_LIMIT
+    monkeypatch.setattr(batch_file, "LINES_LIMIT", 2)
+    assert read(*(GOOD | {"custom_id": str(n)} for n in range(2)))[1] == []
+    [error] = read(*(GOOD | {"custom_id": str(n)} for n in range(3)))[1]
+    assert error.code == "too_many_requests"
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_judged(content: bytes) -> None:
+    lines, errors = read_lines(content, endpoint=CHAT, models=())
+    assert bool(lines) != bool(errors)
