@@ -44,12 +44,13 @@ class Operation:
 
 
 def operations(document: dict[str, Any]) -> list[Operation]:
-    """Every operation of an OpenAPI document that needs a key; parameters are filled with ``a``."""
+    """Every operation of an OpenAPI document that needs a key; parameters are filled in."""
     found = []
     for path, methods in document["paths"].items():
         if path in OPEN:
             continue
-        concrete = "/".join("a" if part.startswith("{") else part for part in path.split("/"))
+        filled = "1" if path.startswith("/api/") else "a"
+        concrete = "/".join(filled if part.startswith("{") else part for part in path.split("/"))
         found += [Operation(method=method.upper(), path=concrete) for method in methods]
     return found
 
