@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from gateway_process import eventually
+from postgres_proxy import PostgresProxy
 from token_issuer import AUDIENCE, ISSUER, TokenIssuer
 
 from slipway_store.keys import Endpoint, NewKey, make_key
@@ -226,6 +227,25 @@ async def test_keyless_administration_is_for_this_machines_own_programs(demo: An
     ):
         status, _ = await Admin(demo, **headers)("GET", "/admin/keys")
         assert status in (401, 403), headers
+
+
+async def test_a_database_that_is_away_or_frozen(start: Any, dsn: str) -> None:
+    async with PostgresProxy(dsn) as proxy:
+        demo = await start(own_dsn=proxy.dsn)
+        admin = Admin(demo)
+        assert (await admin("GET", "/admin/keys"))[0] == 200
+        proxy.freeze()
+        status, answer = await admin("POST", "/admin/tenants", {"name": "t"})
+        assert status == 503
+        assert "look what was changed" in answer["error"]["message"]
+        await proxy.restore()
+
+        async def is_back() -> bool:
+            return (await admin("GET", "/admin/keys"))[0] == 200
+
+        await eventually(is_back, what="the database")
+        await proxy.shut()
+        assert (await admin("GET", "/admin/keys"))[0] == 503
 
 
 async def test_it_is_documented(demo: Any) -> None:

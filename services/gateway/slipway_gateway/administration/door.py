@@ -8,9 +8,9 @@ calls are allowed. A keyless call that a web page could have made (an ``Origin``
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from fastapi import Request
@@ -33,8 +33,9 @@ from slipway_store.keys import Endpoint
 if TYPE_CHECKING:
     from slipway_gateway.app import Gateway
 
-TIMEOUT = 10.0
+TIMEOUT = 5.0
 T = TypeVar("T")
+_UNSURE = "the database does not answer; look what was changed before you try again"
 Admit = Callable[["Gateway", Request], Caller]
 
 
@@ -65,18 +66,25 @@ class Door:
         assert isinstance(actor, Actor)
         return actor
 
-    async def ask(self, work: Callable[[Pool], Awaitable[T]]) -> T:
+    async def ask(self, work: Callable[[Pool], Coroutine[Any, Any, T]]) -> T:
         """PostgreSQL's answer, or the GatewayError that says what was wrong."""
-        away = NoCapacity("the database is away; nothing was changed; try again in a few seconds")
         pool = self._gateway.link.pool
         if pool is None:
-            raise away
+            raise NoCapacity(
+                "the database is away; nothing was changed; try again in a few seconds"
+            )
         with _answers(), refused_values():
+            working = asyncio.ensure_future(work(pool))
             try:
-                async with asyncio.timeout(TIMEOUT):
-                    return await work(pool)
+                # Not a timeout around the call: a frozen server must first agree to its end.
+                done, _ = await asyncio.wait({working}, timeout=TIMEOUT)
+                if done:
+                    return working.result()
             except store.UNAVAILABLE as error:
-                raise away from error
+                raise NoCapacity(_UNSURE) from error
+            finally:
+                working.cancel()
+        raise NoCapacity(_UNSURE)
 
 
 @contextmanager

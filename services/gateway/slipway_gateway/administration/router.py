@@ -20,7 +20,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     403: {"description": "the key lacks the admin endpoint scope"},
     404: {"description": "there is no such tenant or key"},
     409: {"description": "the state of the tenant or key does not allow it"},
-    503: {"description": "the database is away; nothing was changed"},
+    503: {"description": "the database is away"},
 }
 
 
