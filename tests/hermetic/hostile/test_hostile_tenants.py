@@ -4,6 +4,7 @@ scope, administration. Every operation of the OpenAPI document is asked with eve
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import aiohttp
@@ -48,6 +49,7 @@ class Result:
         self.own: list[int] = []
         self.foreign: list[tuple[str, int, str]] = []
         self.texts: list[str] = []
+        self.batch_of_foreign_file = 0
 
 
 async def _ask(
@@ -94,6 +96,7 @@ async def _run(site: Site) -> Result:
                 status, _ = await _ask(session, site, operation, plain)
                 result.plain.append((f"{operation.method} {operation.path}", status))
         await _foreign(result, site, session, plain, other)
+        await _foreign_files(result, site, session, plain, other)
     return result
 
 
@@ -121,6 +124,47 @@ async def _foreign(
         async with session.post(url + "/v1/feedback", json=judged, headers=headers) as answer:
             said = ("feedback", answer.status, await answer.text())
         result.own.append(said[1]) if into is None else into.append(said)
+
+
+async def _foreign_files(
+    result: Result, site: Site, session: aiohttp.ClientSession, plain: str, other: str
+) -> None:
+    """``other`` at a file and a batch of ``plain``'s."""
+    mine = {"authorization": f"Bearer {plain}"}
+    theirs = {"authorization": f"Bearer {other}"}
+    body = {"model": "a", "messages": [{"role": "user", "content": "x"}]}
+    line = {"custom_id": "1", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    form = aiohttp.FormData({"purpose": "batch"})
+    form.add_field("file", json.dumps(line).encode() + b"\n", filename="our-lines.jsonl")
+    url = site.gateway.url + "/v1"
+    async with session.post(url + "/files", data=form, headers=mine) as answer:
+        result.own.append(answer.status)
+        file = (await answer.json())["id"]
+    wanted = {
+        "input_file_id": file,
+        "endpoint": "/v1/chat/completions",
+        "completion_window": "24h",
+    }
+    async with session.post(url + "/batches", json=wanted, headers=theirs) as answer:
+        result.batch_of_foreign_file = answer.status
+    async with session.post(url + "/batches", json=wanted, headers=mine) as answer:
+        result.own.append(answer.status)
+        batch = (await answer.json())["id"]
+    for method, path in (
+        ("GET", f"/files/{file}"),
+        ("GET", f"/files/{file}/content"),
+        ("GET", f"/batches/{batch}"),
+        ("POST", f"/batches/{batch}/cancel"),
+        ("DELETE", f"/files/{file}"),
+    ):
+        async with session.request(method, url + path, headers=theirs) as answer:
+            result.foreign.append((f"{method} {path}", answer.status, await answer.text()))
+    for path in ("/files", "/batches"):
+        async with session.get(url + path, headers=theirs) as answer:
+            text = await answer.text()
+            result.texts += [text] if file in text or batch in text else []
+        async with session.get(url + path, headers=mine) as answer:
+            result.own.append(answer.status)
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +195,5 @@ def test_an_ordinary_key_administers_nothing(result: Result) -> None:
 def test_another_tenant_sees_and_judges_nothing(result: Result) -> None:
     assert [status // 100 for status in result.own] == [2] * len(result.own)
     assert [row for row in result.foreign if row[1] != 404] == []
+    assert 400 <= result.batch_of_foreign_file < 500
+    assert result.texts == []
