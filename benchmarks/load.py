@@ -46,13 +46,13 @@ async def _client(port: int, messages: list[bytes], left: object, expect: bytes)
     try:
         for number in left:  # type: ignore[attr-defined]
             writer.write(messages[number % len(messages)])
-            failed += not await _answered(reader, expect)
+            failed += not await answered(reader, expect)
     finally:
         writer.close()
     return failed
 
 
-async def _answered(reader: asyncio.StreamReader, expect: bytes) -> bool:
+async def answered(reader: asyncio.StreamReader, expect: bytes) -> bool:
     head = await reader.readuntil(b"\r\n\r\n")
     lowered = head.lower()
     if b"transfer-encoding: chunked" in lowered:

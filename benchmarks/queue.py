@@ -192,7 +192,7 @@ def report(figures: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.queue")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--jobs", type=int, default=4000, help="a round")
+    parser.add_argument("--jobs", type=int, default=2000, help="a round")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="slipway-queue-") as folder:
         Path(folder).chmod(0o755)

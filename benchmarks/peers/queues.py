@@ -50,7 +50,6 @@ def ours(effect: str, dsn: str) -> int:
     os.environ["SLIPWAY_WORKER_GATEWAY_URL"] = "http://127.0.0.1:9"
     os.environ["SLIPWAY_WORKER_PORT"] = "0"
     os.environ["SLIPWAY_WORKER_CONCURRENCY"] = str(CONCURRENCY)
-    os.environ["SLIPWAY_WORKER_TENANT_CONCURRENCY"] = os.environ.get("BENCH_TENANT", "0")
     return main(kinds)
 
 

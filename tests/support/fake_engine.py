@@ -2,10 +2,10 @@
 
 Behaviour comes from ``EngineScript`` (process: command line or ``POST /control``) and, for one
 request, from words in the prompt: ``!error500``, ``!text500``, ``!error400``, ``!badjson``,
-``!empty``, ``!length``, ``!hang``, ``!die``, ``!die-mid-event``, ``!no-end``, ``!paced``,
-``!in-band-error``, ``!tool`` (a call of the request's first function). It remembers what it was
-sent (``GET /calls``) and which requests its clients left (``GET /aborted``), so that a test can see
-what reached it.
+``!empty``, ``!length``, ``!hang``, ``!stay``, ``!die``, ``!die-mid-event``, ``!no-end``,
+``!paced``, ``!in-band-error``, ``!tool`` (a call of the request's first function). It remembers
+what it was sent (``GET /calls``) and which requests its clients left (``GET /aborted``), so that a
+test can see what reached it.
 
 In process: ``async with FakeEngine(EngineScript()) as engine: engine.url``.
 As a process: ``python tests/support/fake_engine.py --port 0 --chunks 100`` prints its address.
@@ -232,6 +232,8 @@ class FakeEngine:
                 request.transport.abort()
                 raise ConnectionResetError("the script says die")
             await response.write(piece)
+            if "!stay" in prompt:
+                await asyncio.sleep(3600)
             if delay:
                 await asyncio.sleep(delay)
         if "!in-band-error" in prompt:

@@ -138,15 +138,18 @@ async def test_the_step_back_keeps_the_offsets(pool: Pool, dsn: str) -> None:
     await pool.expire_connections()
     assert await shipped_offset(pool, "g", "s") == 7
     row = tuples.encode(attempt(1))
-    assert await copy(
-        pool,
-        gateway="g",
-        segment="s",
-        start=7,
-        end=8,
-        attempts=[row],
-        columns=tuples.COLUMNS,
-    ) == 8
+    assert (
+        await copy(
+            pool,
+            gateway="g",
+            segment="s",
+            start=7,
+            end=8,
+            attempts=[row],
+            columns=tuples.COLUMNS,
+        )
+        == 8
+    )
     assert await migrate(dsn) == len(load_migrations())
     await pool.expire_connections()
     assert await sweep(pool, days=30) is not None
