@@ -65,6 +65,7 @@ class Storm:
     async def run(self, size: Size, *, seconds: float) -> None:
         """Until ``size`` is reached; both processes are up and ready afterwards."""
         await self._publish()
+        await asyncio.gather(*(self._first(slot) for slot in SLOTS))
         work = [self._client(number) for number in range(CLIENTS)]
         work += [self._life(slot, size) for slot in SLOTS]
         work += [self._database_fails(size)]
@@ -149,11 +150,19 @@ class Storm:
 
     # -- processes -----------------------------------------------------------------------------
 
+    def _spawn(self, slot: str) -> GatewayProcess:
+        process = GatewayProcess(self.dsn, self._folder, port=self._port, slot=slot)
+        self.processes[slot] = process.spawn()
+        return process
+
+    async def _first(self, slot: str) -> None:
+        """Once ready, a slot has its copy of the routes for the starts to come."""
+        await self._spawn(slot).ready()
+
     async def _life(self, slot: str, size: Size) -> None:
         """A slot's processes, one after another, until enough have died; the last one lives."""
+        process = self.processes[slot]
         while True:
-            process = GatewayProcess(self.dsn, self._folder, port=self._port, slot=slot)
-            self.processes[slot] = process.spawn()
             # Now and then it dies before it is ready.
             early = not self._over and self._random.random() < 0.1
             if not early:
@@ -169,6 +178,7 @@ class Storm:
             how = "early" if early else "kill" if killed else "end"
             self.exits.append((how, await process.wait()))
             self.done["kill" if killed else "end"] += 1
+            process = self._spawn(slot)
 
     # -- the database --------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ SIZE = (
     if SOAK
     else Size(answers=20_000, kills=10, ends=10, faults=4)
 )
-SECONDS = 3600 if SOAK else 240
+SECONDS = 3600 if SOAK else 500
 
 
 async def play(server: PostgresServer, database: str, folder) -> dict[str, object]:
