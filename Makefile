@@ -102,7 +102,7 @@ soak: $(VENV)/.dev ## hours: the operator dies after each single write, the demo
 	$(CLUSTER) tools apiserver
 	SLIPWAY_SOAK=1 $(BIN)/pytest tests/apiserver/restarts
 	SLIPWAY_SOAK=1 $(BIN)/pytest tests/hermetic/hostile tests/unit/gateway/test_gateway_sniff_fuzz.py tests/unit/gateway/test_gateway_dialect_fuzz.py
-	SLIPWAY_SOAK=1 $(BIN)/pytest tests/hermetic/worker/test_worker_faults.py
+	SLIPWAY_SOAK=1 $(BIN)/pytest tests/hermetic/worker/test_worker_faults.py tests/hermetic/gateway/test_gateway_log_storm.py
 	@$(MAKE) --no-print-directory demo-cluster bench-operator
 
 .PHONY: verify
@@ -111,6 +111,8 @@ verify: $(VENV)/.dev ## regenerate what is generated and fail on a difference
 
 .PHONY: bench-gateway
 bench-gateway: $(VENV)/.dev $(VENV)-bench/.ready ## CPU a request of our gateway beside its peers'
+	$(BIN)/python -m benchmarks.gateway_log
+	$(BIN)/python -m benchmarks.gateway_load
 	$(BIN)/python -m benchmarks.gateway
 
 .PHONY: bench-operator

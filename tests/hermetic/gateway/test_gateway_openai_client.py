@@ -162,6 +162,7 @@ class TestResponses:
         said, call, again, cut = await run(served.gateway.url, script)
         assert said.output_text == again.output_text == "word word word word word"
         assert (said.status, said.model) == ("completed", served.model)
+        assert (said.instructions, call.tools[0].name) == ("Be short.", "weather")
         assert said.usage.output_tokens == 5
         assert (call.output[0].type, call.output[0].name) == ("function_call", "weather")
         assert json.loads(call.output[0].arguments) == {"city": "Kazan"}

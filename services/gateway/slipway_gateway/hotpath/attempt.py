@@ -287,4 +287,4 @@ def _outcome(status: int) -> Outcome:
         return Outcome.BUSY
     if status == 503:
         return Outcome.REFUSED
-    return Outcome.FAILED if status >= 500 else Outcome.ANSWERED
+    return Outcome.ERROR if status >= 500 else Outcome.ANSWERED

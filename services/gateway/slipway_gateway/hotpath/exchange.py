@@ -16,9 +16,11 @@ closed record, a freed place, a cancelled call. ``_over`` does all of it, once.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from slipway_contracts.model import Task
@@ -54,6 +56,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NO_VERSION = "-"
+# A chunk of quota comes within milliseconds; a call that found none waits for it this often.
+LEASE_WAIT = 0.01
+LEASE_TRIES = 20
 _NOTHING = Observed()
 
 
@@ -202,8 +207,23 @@ class Exchange:
         if route is None:
             raise NoCapacity("no default Model serves text generation; set spec.default on one")
         caller.check(route.model)
+        self._enter(ask, route, 0)
+
+    def _enter(self, ask: Ask, route: ModelRoute, tries: int) -> None:
+        """Within the limits, at once or as soon as the quota's next chunk is here."""
+        if self.response_complete:
+            return
+        hot, caller = self._hot, self._caller
+        assert caller is not None
         now = time.monotonic()
-        self._lease = hot.limits.enter(caller, route.model, now)
+        try:
+            self._lease = hot.limits.enter(caller, route.model, now)
+        except RateLimited as error:
+            if not error.is_leasing or tries >= LEASE_TRIES:
+                raise
+            again = partial(self._enter, ask, route, tries + 1)
+            asyncio.get_running_loop().call_later(LEASE_WAIT, self._guarded, again)
+            return
         unit = routing.unit_of(
             route,
             ask,
@@ -245,7 +265,7 @@ class Exchange:
         body = self._hot.cache.lookup(self._question, now)
         if body is None:
             return False
-        reply = Reply(200, body, self._version, 0.0, self._request_id)
+        reply = Reply(200, body, self._version, 0.0, self._request_id, ask)
         self._translate(reply, respond.JSON, extra=b"x-slipway-cache: hit\r\n")
         return True
 
@@ -285,7 +305,8 @@ class Exchange:
         self._seen, self._attempt = seen, None
         if self._question is not None and status == 200 and self._version == self._question.version:
             self._hot.cache.store(self._question, body, time.monotonic())
-        reply = Reply(status, body, self._version, attempt.record.millis(), self._request_id)
+        millis = attempt.record.millis()
+        reply = Reply(status, body, self._version, millis, self._request_id, subject.ask)
         self._guarded(lambda: self._translate(reply, headers))
         self._hot.shadows.offer(subject, self._body)
 
