@@ -152,7 +152,9 @@ def _add_models(app: FastAPI, gateway: Gateway) -> None:
         _admit(gateway, request).check(name)
         route = gateway.table.get(name)
         if route is None:
-            raise UnknownModel(f"there is no model {name!r}; see /v1/models", param="model")
+            if not gateway.table.loaded:
+                raise NoCapacity("the routes are not known yet; try again in a few seconds")
+            raise UnknownModel(name)
         return Json(_card(route))
 
     @app.get("/metadata", tags=["LLM service"], summary="Facts about the default Model")

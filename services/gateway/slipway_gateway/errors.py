@@ -85,7 +85,11 @@ class EndpointForbidden(Forbidden):
 
 
 class UnknownModel(GatewayError):
-    """No route has this public name."""
+    """No route has this public name. A key that was sent in a name's place is not said again."""
+
+    def __init__(self, model: str) -> None:
+        name = "of that name" if "slw_" in model.lower() else repr(model)
+        super().__init__(f"there is no model {name}; see /v1/models", param="model")
 
     status = 404
     kind = "invalid_request_error"

@@ -64,7 +64,6 @@ def test_the_gateway_lives(result: Result) -> None:
     assert result.alive
 
 
-@pytest.mark.xfail(strict=True, reason="a cold answer is written after its message was refused")
 def test_the_log_of_the_process_has_no_traceback(result: Result) -> None:
     at = result.log.find("Traceback")
     assert at < 0, result.log[max(0, at - 500) : at + 4000]

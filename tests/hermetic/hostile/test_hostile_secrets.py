@@ -41,16 +41,6 @@ BACKEND_PASSWORD = "backend-password-1b2c"
 FIRST_KEY = secret_of("first key")
 TEXTS = {("request_logs", "input_text"), ("request_logs", "output_text")}
 
-# Places that still leak; the reasons are the findings.
-_MODEL = "the error for an unknown Model repeats the name that was asked for"
-_MESSAGE = "request_logs.message keeps an engine's error that quotes the prompt"
-LEAKS: dict[str, str] = {
-    "field-model": _MODEL,
-    "model-path": _MODEL,
-    "path": _MODEL,
-    "request-id": "a key is accepted as a request id: it is in headers, the log and errors",
-}
-
 
 def _quotes(status: str) -> Any:
     """An engine's error that repeats the prompt."""
@@ -197,15 +187,7 @@ def test_there_are_enough_of_them(result: Result) -> None:
     assert sum(one.prompt and b" 200 " in result.answers[one.place][:20] for one in result.planted)
 
 
-PLACE_CASES = [
-    pytest.param(
-        place, marks=[pytest.mark.xfail(strict=True, reason=LEAKS[place])] if place in LEAKS else []
-    )
-    for place in PLACES
-]
-
-
-@pytest.mark.parametrize("place", PLACE_CASES)
+@pytest.mark.parametrize("place", PLACES)
 def test_a_key_in_this_place_is_never_seen_again(result: Result, place: str) -> None:
     planted = [one for one in result.planted if one.place.split(" ")[0] == place]
     assert planted
@@ -233,7 +215,6 @@ def test_real_keys_and_passwords_are_nowhere(result: Result) -> None:
     assert [w for w, data in everywhere.items() if any(n in data for n in needles)] == []
 
 
-@pytest.mark.xfail(strict=True, reason=_MESSAGE)
 def test_prompts_are_only_in_the_texts_of_the_log(result: Result) -> None:
     planted = [one for one in result.planted if one.prompt]
     outside = result.outputs | {w: d for w, d in result.columns.items() if w not in TEXTS}
@@ -252,7 +233,6 @@ def test_an_answer_holds_no_other_callers_prompt(result: Result) -> None:
             assert place == one.place or one.needle not in answer, (one.place, place)
 
 
-@pytest.mark.xfail(strict=True, reason=_MESSAGE)
 def test_without_texts_no_prompt_is_kept_at_all(postgres: Any, tmp_path: Path) -> None:
     name = postgres.create()
     result = _played(postgres.dsn(name), tmp_path, log_text_policy="none")

@@ -241,8 +241,9 @@ class Attempt:
             self._fail(broken, Outcome.FAILED)
             return
         seen = seen or Observed()
-        message = body[:500].decode("utf-8", "replace") if status >= 400 else None
-        self._close(judge(self._subject.ask, status, seen, broken=False, body=body), seen, message)
+        events = judge(self._subject.ask, status, seen, broken=False, body=body)
+        said = body[:500].decode("utf-8", "replace") if status >= 400 else None
+        self._close(events, seen, said)
         self._end(_outcome(status))
         self._owner.answered(status, body, self._headers, seen)
 
@@ -255,9 +256,10 @@ class Attempt:
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def _close(self, events: Events, seen: Observed, message: str | None = None) -> None:
+    def _close(self, events: Events, seen: Observed, said: str | None = None) -> None:
         if self.record is not None:
-            self.record.close(self._status, events, seen, message=message)
+            message = None if said is None else f"the backend answered {self._status}"
+            self.record.close(self._status, events, seen, message=message, said=said)
 
     def _fail(self, error: BackendError, outcome: Outcome) -> None:
         if self.record is not None:

@@ -251,7 +251,9 @@ class Exchange:
         caller.check(model)
         route = self._hot.table.get(model)
         if route is None:
-            raise UnknownModel(f"there is no model {model!r}; see /v1/models", param="model")
+            if not self._hot.table.loaded:
+                raise NoCapacity("the routes are not known yet; try again in a few seconds")
+            raise UnknownModel(model)
         if route.task is not ask.task:
             raise SchemaViolation(f"the model {model} is for {route.task.value}", param="model")
         return route

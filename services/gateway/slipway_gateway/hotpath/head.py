@@ -74,8 +74,8 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
 
 
 def request_id_of(head: Head) -> str:
-    """The client's own id where it is a sane one, else a new one: 32 hex digits."""
+    """The client's own id where it is a sane one and no key, else a new one: 32 hex digits."""
     given = head.request_id
-    if given is not None and _ID.fullmatch(given):
+    if given is not None and _ID.fullmatch(given) and "slw_" not in given.lower():
         return given
     return os.urandom(16).hex()

@@ -314,6 +314,10 @@ class ClientConnection(HttpToolsProtocol):
         """Unless the request that broke off has been answered already, from its head alone."""
         if self.transport.is_closing():
             return
+        if isinstance(self.cycle, RequestResponseCycle):
+            # Its task goes on, and must not write any more.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         if not (self._receiving and self.cycle is not None and self.cycle.response_complete):
             self.transport.write(answer)
         self._linger()

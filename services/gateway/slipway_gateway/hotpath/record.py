@@ -30,6 +30,9 @@ class Journal:
     keep_text: Callable[[str | None, str], str | None]
 
 
+_REPORTED = "the backend reported an error in its answer"
+
+
 class Subject(NamedTuple):
     """What all attempts at one request share. ``path`` is the dispatched route."""
 
@@ -86,8 +89,13 @@ class Record:
         *,
         client_gone: bool = False,
         message: str | None = None,
+        said: str | None = None,
     ) -> None:
-        """The attempt ended: one row. A second call does nothing."""
+        """The attempt ended: one row. A second call does nothing.
+
+        ``message`` is the gateway's own. ``said``: the backend's words of an error; they may quote
+        the prompt, so they are a text like any answer.
+        """
         if self.closed:
             return
         self.closed = True
@@ -120,13 +128,18 @@ class Record:
             overdue=self.overdue,
             client_gone=client_gone,
             input_text=journal.keep_text(policy, ask.text),
-            output_text=journal.keep_text(policy, "".join(seen.text)),
+            output_text=journal.keep_text(policy, _words(seen, said)),
             processing_time_ms=self.millis(),
             ttft_ms=ttft,
             token_ms=None if token is None else token * 1000,
             prompt_tokens=seen.prompt_tokens,
             completion_tokens=seen.completion_tokens,
             finish_reason=seen.finish_reason,
-            message=message or seen.error,
+            message=message or (_REPORTED if seen.error else None),
         )
         journal.log.append(row)
+
+
+def _words(seen: Observed, said: str | None) -> str:
+    words = said or seen.error
+    return "".join(seen.text if words is None else (*seen.text, words))

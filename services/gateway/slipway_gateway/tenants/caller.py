@@ -41,7 +41,8 @@ class Caller:
     def check(self, model: str) -> None:
         """Raises Forbidden."""
         if not self.may_use(model):
-            raise Forbidden(f"this key may not use the model {model}", param="model")
+            name = "of that name" if "slw_" in model.lower() else model
+            raise Forbidden(f"this key may not use the model {name}", param="model")
 
     def check_route(self, route: str) -> None:
         """Raises Forbidden where the key has endpoint scopes and this route's is not among them."""
