@@ -53,7 +53,8 @@ def not_run() -> list[str]:
         *found,
         f"cluster: real nodes and engines. {cluster()}",
         "soak: the operator's death after each single write, the demo's story on a cluster, 2,000 "
-        "versions; `make soak`.",
+        "versions, the whole loss storms of gateway, log and worker, 20,000 generated requests; "
+        "`make soak`.",
         "NetworkPolicies: the test cluster does not enforce them; flows are checked on paper.",
         "W&B and MLflow: no account here; only that a missing key or package is loud is tested.",
     ]
