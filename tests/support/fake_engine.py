@@ -2,10 +2,10 @@
 
 Behaviour comes from ``EngineScript`` (process: command line or ``POST /control``) and, for one
 request, from words in the prompt: ``!error500``, ``!text500``, ``!error400``, ``!badjson``,
-``!empty``, ``!length``, ``!hang``, ``!stay``, ``!die``, ``!die-mid-event``, ``!no-end``,
-``!paced``, ``!in-band-error``, ``!tool`` (a call of the request's first function). It remembers
-what it was sent (``GET /calls``) and which requests its clients left (``GET /aborted``), so that a
-test can see what reached it.
+``!nochoices``, ``!empty``, ``!length``, ``!hang``, ``!stay``, ``!die``, ``!die-mid-event``,
+``!no-end``, ``!paced``, ``!in-band-error``, ``!tool`` (a call of the request's first function). It
+remembers what it was sent (``GET /calls``) and which requests its clients left (``GET /aborted``),
+so that a test can see what reached it.
 
 In process: ``async with FakeEngine(EngineScript()) as engine: engine.url``.
 As a process: ``python tests/support/fake_engine.py --port 0 --chunks 100`` prints its address.
@@ -176,6 +176,8 @@ class FakeEngine:
             return web.Response(status=500, text="Internal Server Error")
         if script.status != 200:
             return _error(script.status, "the script says so")
+        if "!nochoices" in prompt:
+            return web.json_response({"id": "cmpl-1", "object": "text_completion"})
         if "!badjson" in prompt:
             return web.Response(body=b'{"choices": [', content_type="application/json")
         return None

@@ -76,12 +76,12 @@ class AnswerCache:
 
     def store(self, question: Question, body: bytes, now: float) -> None:
         """Keep a good whole answer (200 and not broken: the caller has looked)."""
-        cost = len(body) + ENTRY_BYTES
-        if cost * LARGEST_SHARE > self._limit:
-            return
         key = question.key()
         if key in self._answers:
             self._drop(key)
+        cost = len(body) + ENTRY_BYTES
+        if cost * LARGEST_SHARE > self._limit:
+            return
         self._answers[key] = (now + self._ttl, body)
         self._size += cost
         while self._size > self._limit:

@@ -207,3 +207,12 @@ async def test_a_port_where_nobody_listens_is_no_crash(demo, to):
         assert answer.status == 503
     with pytest.raises(aiohttp.ClientResponseError):
         answer.raise_for_status()
+
+
+async def test_an_answer_that_cannot_be_translated_is_the_versions_failure(demo, v1, to):
+    await demo.publish(to(v1), default=True)
+    async with demo.post({"text": "!nochoices"}, "/forward") as answer:
+        assert answer.status == 403
+    (row,) = await demo.rows(answer.headers["x-request-id"])
+    assert row["error"]
+    await demo.publish(to(v1))

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +25,7 @@ from slipway_gateway.errors import (
     GatewayError,
     NoCapacity,
 )
+from slipway_gateway.hotpath import respond
 from slipway_gateway.hotpath.record import Record, Subject
 from slipway_gateway.hotpath.sniff import StreamSniffer, read_whole
 from slipway_gateway.outcome import Events, Observed, judge
@@ -32,6 +34,8 @@ from slipway_gateway.overload.gate import Outcome, Place
 if TYPE_CHECKING:
     from slipway_gateway.hotpath.deps import HotPath
     from slipway_gateway.hotpath.pool import Call
+
+logger = logging.getLogger(__name__)
 
 CLIENT_GONE = 499
 NEVER = float("inf")
@@ -56,8 +60,12 @@ class Owner(Protocol):
         """The last ones; the row is in the log."""
         ...
 
+    def translated(self, status: int, body: bytes, millis: float) -> tuple[int, bytes]:
+        """A whole answer in the client's language. Raises BackendError: it is none."""
+        ...
+
     def answered(self, status: int, body: bytes, headers: bytes, seen: Observed) -> None:
-        """A whole answer; the row is in the log."""
+        """What ``translated`` gave; the row is in the log."""
         ...
 
     def attempt_failed(self, error: GatewayError) -> None:
@@ -240,12 +248,22 @@ class Attempt:
             broken = BackendBroken("the backend's answer is not a JSON object")
             self._fail(broken, Outcome.FAILED)
             return
+        assert self.record is not None
+        try:
+            answered, out = self._owner.translated(status, body, self.record.millis())
+        except BackendError as error:
+            self._fail(error, Outcome.FAILED)
+            return
+        except Exception:
+            logger.exception("translating failed", extra={"version": self.backend.version})
+            self._fail(BackendBroken("the backend's answer cannot be read"), Outcome.FAILED)
+            return
         seen = seen or Observed()
         events = judge(self._subject.ask, status, seen, broken=False, body=body)
         said = body[:500].decode("utf-8", "replace") if status >= 400 else None
         self._close(events, seen, said)
         self._end(_outcome(status))
-        self._owner.answered(status, body, self._headers, seen)
+        self._owner.answered(answered, out, self._headers if out is body else respond.JSON, seen)
 
     def _never_taken(self) -> bool:
         """The proxy in front of the version answered, not the version: it has no room or no such

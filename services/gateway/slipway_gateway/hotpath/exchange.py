@@ -10,8 +10,8 @@ The row of an attempt is in the log before the answer's last byte is sent.
         │                │  ▲ └─never taken: the stable version, once
         └── refused ─────┴──┴── client gone · deadline · backend broken ──▶ OVER
 
-What each end leaves behind: an answer (or the last event of a stream) unless the client is gone, a
-closed record, a freed place, a cancelled call. ``_over`` does all of it, once.
+Every end leaves an answer (or a stream's last event) unless the client is gone, a closed record, a
+freed place and no call. ``_over`` sees to it, once.
 """
 
 from __future__ import annotations
@@ -184,9 +184,7 @@ class Exchange:
         caller.check_route(self._dialect.path)
         if head.content_encoding not in (None, "", "identity"):
             raise UnsupportedMedia("send the body uncompressed (no Content-Encoding)")
-        if self._size > hot.settings.body_limit or (
-            head.content_length is not None and int(head.content_length) > hot.settings.body_limit
-        ):
+        if max(self._size, int(head.content_length or 0)) > hot.settings.body_limit:
             raise self._too_large()
         if self._received:
             self._route()
@@ -203,7 +201,7 @@ class Exchange:
         parts.clear()
         default = hot.table.default(Task.TEXT_GENERATION)
         ask = self._dialect.parse(body, hot.defaults(default))
-        route = default if ask.model is None else self._named(ask, caller)
+        route = default if ask.model is None else self._named(ask.model, ask.task, caller)
         if route is None:
             raise NoCapacity("no default Model serves text generation; set spec.default on one")
         caller.check(route.model)
@@ -224,11 +222,8 @@ class Exchange:
             again = partial(self._enter, ask, route, tries + 1)
             asyncio.get_running_loop().call_later(LEASE_WAIT, self._guarded, again)
             return
-        unit = routing.unit_of(
-            route,
-            ask,
-            routing.Hints(caller.identity, self._head.conversation, self._head.user),
-        )
+        hints = routing.Hints(caller.identity, self._head.conversation, self._head.user)
+        unit = routing.unit_of(route, ask, hints)
         backend = hot.choose(route, unit)
         if backend is None:
             raise NoCapacity(f"no version of {route.model} serves now")
@@ -245,30 +240,27 @@ class Exchange:
         hot.gate.retries.requested()
         self._ask(backend, 1)
 
-    def _named(self, ask: Ask, caller: Caller) -> ModelRoute:
-        model = ask.model
-        assert model is not None
+    def _named(self, model: str, task: Task, caller: Caller) -> ModelRoute:
         caller.check(model)
         route = self._hot.table.get(model)
         if route is None:
             if not self._hot.table.loaded:
                 raise NoCapacity("the routes are not known yet; try again in a few seconds")
             raise UnknownModel(model)
-        if route.task is not ask.task:
+        if route.task is not task:
             raise SchemaViolation(f"the model {model} is for {route.task.value}", param="model")
         return route
 
     def _answered_before(self, ask: Ask, caller: Caller, now: float) -> bool:
         """From the cache. No attempt is made, so there is no row: it is no evidence."""
         tenant = caller.tenant or caller.identity
-        self._question = Question(
-            tenant=tenant, version=self._version, path=ask.path, body=self._body
-        )
-        body = self._hot.cache.lookup(self._question, now)
+        question = Question(tenant=tenant, version=self._version, path=ask.path, body=self._body)
+        body = self._hot.cache.lookup(question, now)
         if body is None:
+            self._question = question
             return False
-        reply = Reply(200, body, self._version, 0.0, self._request_id, ask)
-        self._translate(reply, respond.JSON, extra=b"x-slipway-cache: hit\r\n")
+        status, answer = self.translated(200, body, 0.0)
+        self._send_whole(status, answer, respond.JSON + b"x-slipway-cache: hit\r\n")
         return True
 
     # -- attempts --------------------------------------------------------------------------------
@@ -300,22 +292,22 @@ class Exchange:
 
     # -- its answer ------------------------------------------------------------------------------
 
-    def answered(self, status: int, body: bytes, headers: bytes, seen: Observed) -> None:
-        """A whole answer, in the client's language."""
-        subject, attempt = self._subject, self._attempt
-        assert subject is not None and attempt is not None and attempt.record is not None
-        self._seen, self._attempt = seen, None
+    def translated(self, status: int, body: bytes, millis: float) -> tuple[int, bytes]:
+        """In the client's language."""
+        assert self._subject is not None
+        ask = self._subject.ask
+        reply = Reply(status, body, self._version, millis, self._request_id, ask)
+        answer = self._dialect.whole(reply)
         if self._question is not None and status == 200 and self._version == self._question.version:
             self._hot.cache.store(self._question, body, time.monotonic())
-        millis = attempt.record.millis()
-        reply = Reply(status, body, self._version, millis, self._request_id, subject.ask)
-        self._guarded(lambda: self._translate(reply, headers))
-        self._hot.shadows.offer(subject, self._body)
+        return answer
 
-    def _translate(self, reply: Reply, headers: bytes, *, extra: bytes = b"") -> None:
-        status, body = self._dialect.whole(reply)
-        headers = headers if body is reply.body else respond.JSON
-        self._send_whole(status, body, headers + extra)
+    def answered(self, status: int, body: bytes, headers: bytes, seen: Observed) -> None:
+        """What ``translated`` gave."""
+        self._seen, self._attempt = seen, None
+        self._send_whole(status, body, headers)
+        assert self._subject is not None
+        self._hot.shadows.offer(self._subject, self._body)
 
     def stream_begins(self, status: int, headers: bytes) -> None:
         """A stream passes as it is, unless the dialect says otherwise."""
@@ -323,19 +315,26 @@ class Exchange:
 
     def stream_goes_on(self, events: bytes) -> None:
         """Towards the client; what the loop writes in one turn goes out together."""
-        if self._stream_map is not None:
-            events = self._stream_map.feed(events)
-        self._client.write(respond.chunk(events))
+        if self._stream_map is None:
+            self._client.write(respond.chunk(events))
+        else:
+            self._guarded(partial(self._write_mapped, self._stream_map, events))
 
     def stream_ends(self, events: bytes, seen: Observed) -> None:
         """A proper end."""
-        assert self._subject is not None
         self._seen, self._attempt = seen, None
+        self.stream_goes_on(events)
         if self._stream_map is not None:
-            events = self._stream_map.feed(events) + self._stream_map.end()
-        self._client.write(respond.chunk(events) + respond.LAST_CHUNK)
-        self._over(200)
+            last = self._stream_map.end
+            self._guarded(lambda: self._client.write(respond.chunk(last())))
+        if not self.response_complete:
+            self._client.write(respond.LAST_CHUNK)
+            self._over(200)
+        assert self._subject is not None
         self._hot.shadows.offer(self._subject, self._body)
+
+    def _write_mapped(self, stream_map: StreamMap, events: bytes) -> None:
+        self._client.write(respond.chunk(stream_map.feed(events)))
 
     # -- the way out -----------------------------------------------------------------------------
 
