@@ -194,6 +194,22 @@ async def test_a_gateway_that_ends_while_postgresql_restarts_ships_its_log_first
         assert len(await demo.rows(request_id)) == 1
 
 
+async def test_a_gateway_that_ends_beside_a_frozen_postgresql_does_not_wait_for_it(
+    start, dsn, v1, to
+):
+    async with PostgresProxy(dsn) as proxy:
+        demo = await start(own_dsn=proxy.dsn, flush_timeout=1, slot="left")
+        await demo.publish(to(v1))
+        proxy.freeze()
+        status, _, request_id = await demo.ask("its row stays in the segment")
+        assert status == 200
+        demo.gateway.signal(signal.SIGTERM)
+        assert await demo.gateway.wait() == 0
+        assert "the rest of the log waits for the next start" in demo.gateway.log.read_text()
+    demo = await start(slot="left")
+    assert len(await demo.rows(request_id)) == 1
+
+
 async def test_a_stream_that_outlives_the_grace_is_cut_and_logged(start, v1, to):
     demo = await start(shutdown_grace=1)
     await demo.publish(to(v1))

@@ -118,14 +118,19 @@ class Link:
         """
         if self.pool is None:
             return
-        try:
-            async with asyncio.timeout(timeout):
-                await self._ship_rest(self.pool)
-                await store.remove_heartbeat(self.pool, self._gateway)
-                await self.pool.close()
-        except Exception as error:
+        leaving = asyncio.ensure_future(self._say_goodbye(self.pool))
+        # Not a timeout around it: a frozen server would first have to agree to a query's end.
+        done, _ = await asyncio.wait({leaving}, timeout=timeout)
+        error = leaving.exception() if done else TimeoutError()
+        if error is not None:
             logger.warning("the rest of the log waits for the next start: %r", error)
+            leaving.cancel()
             self.pool.terminate()
+
+    async def _say_goodbye(self, pool: Pool) -> None:
+        await self._ship_rest(pool)
+        await store.remove_heartbeat(pool, self._gateway)
+        await pool.close()
 
     async def _ship_forever(self, pool: Pool) -> None:
         with contextlib.suppress(Exception):
