@@ -112,8 +112,10 @@ async def memory(ours: System, sent: list[bytes], streams: int) -> dict[str, flo
         for number, (_, writer) in enumerate(opened):
             writer.write(sent[(first + number) % len(sent)])
         lines += opened
-    heads = await asyncio.gather(*(reader.readuntil(b"\r\n\r\n") for reader, _ in lines))
-    assert all(head.startswith(b"HTTP/1.1 200") for head in heads)
+        heads = await asyncio.gather(*(reader.readuntil(b"\r\n\r\n") for reader, _ in opened))
+        refused = [head for head in heads if not head.startswith(b"HTTP/1.1 200")]
+        if refused:
+            raise RuntimeError(f"stream {first} and on: {refused[0].decode()}")
     held = rss(ours)
     for _, writer in lines:
         writer.transport.abort()
@@ -159,7 +161,10 @@ async def run(dsn: str, folder: Path, *, rounds: int, streams: int) -> dict[str,
         secret = await prepare(pool, url)
         _, other = await create_key(pool, name="noisy", models=["demo"])
         began = time.monotonic()
-        ours = started(systems.gateway(dsn, folder / "gateway", None))
+        # One engine stands for many here.
+        ours = started(
+            systems.gateway(dsn, folder / "gateway", None, concurrency_start=2 * streams)
+        )
         out: dict[str, Any] = {"ready_seconds": round(time.monotonic() - began, 2)}
         plain = messages(secret, stream=False)
         await systems.ready_with(ours.port, plain[0])

@@ -100,10 +100,11 @@ def vllm_router(engine_url: str, core: int | None) -> System | None:
     return system
 
 
-def gateway(dsn: str, state_dir: Path, core: int | None) -> System:
+def gateway(dsn: str, state_dir: Path, core: int | None, **settings: object) -> System:
     """Ours, keys required."""
     port = free_port()
     env = {"DSN": dsn, "PORT": str(port), "STATE_DIR": str(state_dir), "KEYLESS_LOOPBACK": "false"}
+    env |= {name.upper(): str(value) for name, value in settings.items()}
     argv = [sys.executable, "-m", "slipway_gateway"]
     prefixed = {f"SLIPWAY_GATEWAY_{name}": value for name, value in env.items()}
     system = System("slipway", argv, port=port, core=core, **prefixed)
