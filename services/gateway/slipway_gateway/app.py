@@ -30,6 +30,7 @@ from slipway_gateway.dialects.embeddings import Embeddings
 from slipway_gateway.dialects.openai import Chat, Completions
 from slipway_gateway.dialects.responses import Responses
 from slipway_gateway.dialects.service import Forward, ForwardBatch
+from slipway_gateway.ending import end_if_cancelled
 from slipway_gateway.guard import Guard
 from slipway_gateway.hotpath.deadlines import Deadlines
 from slipway_gateway.hotpath.deps import HotPath
@@ -231,6 +232,7 @@ def _forever(name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[Non
             try:
                 await work()
             except Exception:
+                end_if_cancelled()
                 logger.exception("%s failed, starting it again", name)
             await asyncio.sleep(RESTART_DELAY)
 

@@ -25,6 +25,7 @@ from slipway_gateway.attempts import lines
 from slipway_gateway.attempts.clock import RowClock
 from slipway_gateway.attempts.reading import Batch
 from slipway_gateway.attempts.segment import Segments
+from slipway_gateway.ending import end_if_cancelled
 from slipway_store import attempts as store
 from slipway_store import tuples
 from slipway_store.connect import Pool
@@ -74,6 +75,7 @@ class Shipper:
             try:
                 await self.ship_all(pool)
             except Exception as error:
+                end_if_cancelled()
                 # Whatever it is (away, slow, not migrated yet): the segments keep the rows.
                 logger.warning("attempts wait in %s: %r", self._segments.name, error)
                 if isinstance(error, ReadOnlySQLTransactionError):

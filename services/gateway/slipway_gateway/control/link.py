@@ -25,6 +25,7 @@ from slipway_gateway.attempts.shipper import Shipper
 from slipway_gateway.attempts.tending import tend_forever
 from slipway_gateway.control.copy import load_copy, save_copy
 from slipway_gateway.control.table import RouteTable
+from slipway_gateway.ending import end_if_cancelled
 from slipway_gateway.guard import Tripped
 from slipway_gateway.tenants.keys import Keys
 from slipway_store import routes as store
@@ -144,6 +145,7 @@ class Link:
                 await self._shipper.ship_all(pool)
                 return
             except Exception as error:
+                end_if_cancelled()
                 logger.warning("the rest of the log waits for PostgreSQL: %r", error)
             await asyncio.sleep(RETRY)
 
@@ -165,6 +167,7 @@ class Link:
             try:
                 self.pool = await open_pool(self._dsn, min_size=1, max_size=4)
             except Exception as error:
+                end_if_cancelled()
                 logger.warning("PostgreSQL is away, serving without it: %r", error)
                 await asyncio.sleep(RETRY)
             else:
@@ -178,6 +181,7 @@ class Link:
             try:
                 await self._beat(pool)
             except Exception as error:
+                end_if_cancelled()
                 if not failing:
                     logger.warning("PostgreSQL does not answer: %r", error)
                 failing = True
