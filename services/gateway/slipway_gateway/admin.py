@@ -235,7 +235,7 @@ async def _judged(pool: Pool, tenant: str, body: Feedback) -> bool:
 
 
 def _admit(gateway: Gateway, request: Request) -> Caller:
-    caller = admit(gateway.keys, read_head(request.scope["headers"]), request.scope)
+    caller = admit(gateway.keys, read_head(request.scope["headers"]), request.scope.get("client"))
     caller.check_route(request.scope["route"].path)
     return caller
 

@@ -142,10 +142,10 @@ def test_a_forwarded_call_is_never_a_keyless_one():
     from slipway_gateway.hotpath.admission import admit
     from slipway_gateway.tenants.keys import Keys
 
-    keys, scope = Keys(keyless_loopback=True, ttl=60), {"client": ("127.0.0.1", 1)}
-    assert admit(keys, read_head([]), scope).identity == "addr:127.0.0.1"
+    keys, client = Keys(keyless_loopback=True, ttl=60), ("127.0.0.1", 1)
+    assert admit(keys, read_head([]), client).identity == "addr:127.0.0.1"
     for name in (b"x-forwarded-for", b"forwarded", b"x-real-ip"):
         with pytest.raises(Unauthenticated):
-            admit(keys, read_head([(name, b"127.0.0.1")]), scope)
+            admit(keys, read_head([(name, b"127.0.0.1")]), client)
     with pytest.raises(Unauthenticated):
-        admit(keys, read_head([]), {"client": None})
+        admit(keys, read_head([]), None)

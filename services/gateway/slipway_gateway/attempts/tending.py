@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from slipway_gateway.ending import end_if_cancelled
 from slipway_store.connect import Pool
 from slipway_store.partitions import ensure_partitions, sweep
 
@@ -24,6 +25,7 @@ async def tend_forever(pool: Pool, retention_days: int) -> None:
             await ensure_partitions(pool)
             swept = await sweep(pool, days=retention_days)
         except Exception as error:
+            end_if_cancelled()
             # Away, not migrated yet, or busy: rows go to the default partition meanwhile.
             logger.warning("the log's partitions are not tended: %r", error)
             await asyncio.sleep(RETRY)

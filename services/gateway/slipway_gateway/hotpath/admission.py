@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from slipway_gateway.hotpath.head import Head
 from slipway_gateway.tenants.keys import Caller, Keys
 
 
-def admit(keys: Keys, head: Head, scope: Any) -> Caller:
-    """Raises BadRequest (a header twice), Unauthenticated or NoCapacity.
+def admit(keys: Keys, head: Head, client: tuple[str, int] | None) -> Caller:
+    """Raises BadRequest (a header twice), Unauthenticated or NoCapacity. ``client``: address, port.
 
     Behind a proxy on this machine everybody seems to call from loopback, so a forwarded call is
     never a keyless one.
     """
     head.check()
-    client = scope.get("client")
-    address = "" if client is None or head.forwarded else str(client[0])
+    address = "" if client is None or head.forwarded else client[0]
     return keys.admit(head.authorization, address, time.monotonic())

@@ -41,6 +41,7 @@ from slipway_gateway.errors import (
     UnsupportedMedia,
 )
 from slipway_gateway.hotpath import respond
+from slipway_gateway.hotpath.admission import admit
 from slipway_gateway.hotpath.attempt import CLIENT_GONE, NEVER, Attempt
 from slipway_gateway.hotpath.head import read_head, request_id_of
 from slipway_gateway.hotpath.record import Subject
@@ -177,10 +178,7 @@ class Exchange:
 
     def _admit(self) -> None:
         head, hot = self._head, self._hot
-        head.check()
-        caller = self._caller = hot.keys.admit(
-            head.authorization, self._client.address(head), time.monotonic()
-        )
+        caller = self._caller = admit(hot.keys, head, self._client.client)
         caller.check_route(self._dialect.path)
         if head.content_encoding not in (None, "", "identity"):
             raise UnsupportedMedia("send the body uncompressed (no Content-Encoding)")

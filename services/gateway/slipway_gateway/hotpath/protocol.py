@@ -23,7 +23,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from slipway_gateway.errors import BadRequest, GatewayError, TooLarge
 from slipway_gateway.hotpath.deps import HotPath
 from slipway_gateway.hotpath.exchange import Exchange
-from slipway_gateway.hotpath.head import Head
 from slipway_gateway.hotpath.respond import Defaults
 from slipway_gateway.render import openai_error
 
@@ -82,11 +81,6 @@ class ClientConnection(HttpToolsProtocol):
     def abort(self) -> None:
         """Cut a client that does not read; closing would wait for it."""
         self.transport.abort()
-
-    def address(self, head: Head) -> str:
-        """Where the call comes from. Behind a proxy on this machine everybody seems to call from
-        loopback, so a forwarded call has no address."""
-        return "" if self.client is None or head.forwarded else self.client[0]
 
     def expects_continue(self) -> bool:
         """The client waits with the body until it is told to send it."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from slipway_gateway.ending import end_if_cancelled
 from slipway_store.connect import Pool
 from slipway_store.usage import fold
 
@@ -36,4 +37,5 @@ class Rollup:
                 async with asyncio.timeout(TIMEOUT):
                     await fold(pool)
             except Exception as error:
+                end_if_cancelled()
                 logger.warning("usage is folded later: %r", error)
