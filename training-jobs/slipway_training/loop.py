@@ -6,6 +6,7 @@ is. What it leaves is found again by a run that was killed afterwards.
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import time
@@ -50,6 +51,21 @@ def run_loop(
     """Train to the end and return the run's figures. Raises Interrupted on a signal."""
     if training.early_stopping and len(material.eval_set) == 0:
         raise ConfigInvalid("training.data holds nothing out to stop early on; raise evalFraction")
+    figures = _looped(training, work, stop, material=material, log=log, dry_run=dry_run)
+    _leave_group()
+    return figures
+
+
+def _looped(
+    training: Training,
+    work: Path,
+    stop: StopFlag,
+    *,
+    material: Material,
+    log: ProgressLog,
+    dry_run: bool,
+) -> dict[str, float]:
+    """The Trainer lives and dies in here, so that the group can be left after it."""
     from slipway_training.callbacks import training_callbacks
 
     resume = None if dry_run else checkpoints.latest(work / checkpoints.FOLDER)
@@ -70,8 +86,6 @@ def run_loop(
     except (ImportError, TypeError) as error:
         # An optimizer whose package is absent, or a scheduler argument that it does not know.
         raise ConfigInvalid(f"training.optimizer or training.scheduler: {error}") from error
-    finally:
-        _leave_group()
     return figures
 
 
@@ -134,10 +148,16 @@ def _train(trainer: Any, resume: Path | None) -> None:
 
 
 def _leave_group() -> None:
-    """The processes of a distributed run part here: the first publishes, the others end."""
+    """The processes of a distributed run part here: the first publishes, the others end.
+
+    What holds the model's gradient reducer must be gone before: were the reducer the last to hold
+    the group, it would end the group's threads while it keeps Python's lock, which they may wait
+    for (seen with gloo: the process never ended). A run that failed therefore leaves by its end.
+    """
     import torch
 
     if torch.distributed.is_available() and torch.distributed.is_initialized():
+        gc.collect()
         torch.distributed.destroy_process_group()
 
 
