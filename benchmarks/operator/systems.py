@@ -21,7 +21,7 @@ from typing import IO
 
 from benchmarks.operator.cluster import NAMESPACE, ROOT, Cluster
 
-from slipway_contracts.metrics import RECONCILE
+from slipway_contracts.metrics.operator import RECONCILE
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PASSES = f"{RECONCILE.name}_count"

@@ -13,10 +13,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from slipway_contracts import metrics as names
+from slipway_contracts.metrics import operator as names
+from slipway_contracts.metrics.kinds import MetricName
 from slipway_contracts.model_version import Outcome
-
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 Census = Callable[[], Mapping[str, int]]
 
@@ -26,8 +25,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        passes = names.RECONCILE
         self._passes = Histogram(
-            names.RECONCILE.name, names.RECONCILE.help, buckets=BUCKETS, registry=self.registry
+            passes.name, passes.help, buckets=passes.buckets, registry=self.registry
         )
         self._errors = _counter(names.RECONCILE_ERRORS, self.registry)
         self._outcomes = _counter(names.ROLLOUT_OUTCOMES, self.registry)
@@ -56,7 +56,7 @@ class Metrics:
         """Seconds since the oldest pass that still runs began; 0 where none runs."""
         return time.monotonic() - min(self._running.values(), default=time.monotonic())
 
-    def gauge(self, metric: names.MetricName, census: Census) -> None:
+    def gauge(self, metric: MetricName, census: Census) -> None:
         """Ask ``census`` at every scrape: label value → number ("" where there are no labels)."""
         self.registry.register(_Gauge(metric, census))
 
@@ -66,7 +66,7 @@ class Metrics:
 
 
 class _Gauge(Collector):
-    def __init__(self, metric: names.MetricName, census: Census) -> None:
+    def __init__(self, metric: MetricName, census: Census) -> None:
         self._metric = metric
         self._census = census
 
@@ -79,5 +79,5 @@ class _Gauge(Collector):
         yield family
 
 
-def _counter(metric: names.MetricName, registry: CollectorRegistry) -> Counter:
+def _counter(metric: MetricName, registry: CollectorRegistry) -> Counter:
     return Counter(metric.name, metric.help, metric.labels, registry=registry)

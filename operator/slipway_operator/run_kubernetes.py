@@ -15,8 +15,8 @@ from functools import partial
 
 import asyncpg
 
-from slipway_contracts import metrics as names
 from slipway_contracts.conditions import Reason
+from slipway_contracts.metrics import operator as names
 from slipway_operator.core.decision import EventRecord
 from slipway_operator.errors import Terminal, Transient
 from slipway_operator.health import serve_health

@@ -16,11 +16,9 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from slipway_contracts import metrics as names
 from slipway_contracts.attempt import Attempt
-
-LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
-TTFT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+from slipway_contracts.metrics import gateway as names
+from slipway_contracts.metrics.kinds import MetricName
 
 
 class _Histogram:
@@ -55,8 +53,8 @@ class _Version:
     def __init__(self) -> None:
         self.in_flight = 0
         self.prompt = self.completion = 0
-        self.latency = _Histogram(LATENCY_BUCKETS)
-        self.ttft = _Histogram(TTFT_BUCKETS)
+        self.latency = _Histogram(names.INFERENCE_LATENCY.buckets)
+        self.ttft = _Histogram(names.TTFT.buckets)
         self.outcomes = {"ok": 0, "error": 0, "refused": 0, "cancelled": 0}
 
 
@@ -174,7 +172,7 @@ def _outcome(attempt: Attempt) -> str:
 
 
 def _counter(
-    name: names.MetricName, samples: Iterable[tuple[tuple[str, ...], float]]
+    name: MetricName, samples: Iterable[tuple[tuple[str, ...], float]]
 ) -> CounterMetricFamily:
     family = CounterMetricFamily(name.name, name.help, labels=name.labels)
     for labels, value in samples:
@@ -183,7 +181,7 @@ def _counter(
 
 
 def _histogram(
-    name: names.MetricName, samples: Iterable[tuple[tuple[str, ...], _Histogram]]
+    name: MetricName, samples: Iterable[tuple[tuple[str, ...], _Histogram]]
 ) -> HistogramMetricFamily:
     family = HistogramMetricFamily(name.name, name.help, labels=name.labels)
     for labels, histogram in samples:
@@ -195,5 +193,5 @@ def _bound(seconds: float) -> str:
     return str(float(seconds))
 
 
-def _gauge(name: names.MetricName, registry: CollectorRegistry) -> Gauge:
+def _gauge(name: MetricName, registry: CollectorRegistry) -> Gauge:
     return Gauge(name.name, name.help, name.labels, registry=registry)

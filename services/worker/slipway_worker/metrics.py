@@ -10,11 +10,9 @@ from typing import assert_never
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from slipway_contracts import metrics as names
+from slipway_contracts.metrics import worker as names
 from slipway_store.jobs import Depth
 from slipway_worker.outcome import Again, GivenUp, Outcome, Stored
-
-BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 
 
 class Metrics:
@@ -36,7 +34,7 @@ class Metrics:
         )
         self._seconds = Histogram(
             *(names.JOB_SECONDS.name, names.JOB_SECONDS.help, names.JOB_SECONDS.labels),
-            buckets=BUCKETS,
+            buckets=names.JOB_SECONDS.buckets,
             registry=self.registry,
         )
         self.connected = Gauge(

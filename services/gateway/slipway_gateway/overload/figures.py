@@ -11,7 +11,8 @@ from typing import Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from slipway_contracts import metrics as names
+from slipway_contracts.metrics import gateway as names
+from slipway_contracts.metrics.kinds import MetricName
 from slipway_contracts.route import ModelRoute
 from slipway_gateway.overload.gate import Gate
 
@@ -48,5 +49,5 @@ class LoadFigures(Collector):
                 yield (route.model, backend.version), backend.url
 
 
-def _gauge(name: names.MetricName) -> GaugeMetricFamily:
+def _gauge(name: MetricName) -> GaugeMetricFamily:
     return GaugeMetricFamily(name.name, name.help, labels=name.labels)
