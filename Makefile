@@ -68,6 +68,7 @@ KUBERNETES_TIERS := $(if $(shell command -v go),charts apiserver)
 
 .PHONY: test
 test: lint verify unit $(KUBERNETES_TIERS) hermetic local ## everything that this machine can run, then what it could not
+	@if $(CLUSTER) able 2>/dev/null; then $(MAKE) --no-print-directory on-cluster; fi
 	@$(MAKE) --no-print-directory demo
 	@$(BIN)/python tests/not_run.py
 
@@ -103,6 +104,7 @@ soak: $(VENV)/.dev ## hours: the operator dies after each single write, the demo
 	SLIPWAY_SOAK=1 $(BIN)/pytest tests/apiserver/restarts
 	SLIPWAY_SOAK=1 $(BIN)/pytest tests/hermetic/hostile tests/unit/gateway/test_gateway_sniff_fuzz.py tests/unit/gateway/test_gateway_dialect_fuzz.py
 	SLIPWAY_SOAK=1 $(BIN)/pytest tests/hermetic/worker/test_worker_faults.py tests/hermetic/gateway/test_gateway_log_storm.py
+	SLIPWAY_SOAK=1 $(MAKE) --no-print-directory on-cluster
 	@$(MAKE) --no-print-directory demo-cluster bench-operator
 
 .PHONY: verify
@@ -149,6 +151,8 @@ demo-cluster: cluster env ## the demo's story on that cluster: images, chart, fo
 
 .PHONY: on-cluster
 on-cluster: $(VENV)/.dev ## the cluster tier: faults in a canary, versions that cannot come up, deletions
+	$(CLUSTER) tools
+	$(PYTHON) deploy/images build
 	$(BIN)/pytest tests/cluster
 
 .PHONY: cluster-status

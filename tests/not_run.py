@@ -25,12 +25,10 @@ def built(tool: str) -> bool:
 
 
 def cluster() -> str:
-    """Why the cluster tier did not run: what hinders it here, or that nobody asked for it."""
+    """What hinders the cluster tier here; empty where it ran."""
     argv = [sys.executable, "deploy/cluster", "able"]
     asked = subprocess.run(argv, text=True, capture_output=True, check=False)
-    if asked.returncode:
-        return asked.stderr.strip()
-    return "A quarter of an hour; `make on-cluster` runs it."
+    return asked.stderr.strip() if asked.returncode else ""
 
 
 def not_run() -> list[str]:
@@ -49,11 +47,14 @@ def not_run() -> list[str]:
         found.append("bench-operator at small scale: kwok is not built (`make bench-operator`).")
     if not hub_answers():
         found.append("hf:// imports: the Hugging Face hub is not reached from here.")
+    hindered = cluster()
+    if hindered:
+        found.append(f"cluster: real nodes and engines. {hindered}")
     return [
         *found,
-        f"cluster: real nodes and engines. {cluster()}",
-        "soak: the operator's death after each single write, the demo's story on a cluster, 2,000 "
-        "versions, the whole loss storms of gateway, log and worker, 20,000 generated requests; "
+        "soak: the operator's death after each single write, the demo's story on a cluster, there a "
+        "canary that loses its memory and a version served from an object store, 2,000 versions, "
+        " the whole loss storms of gateway, log and worker, 20,000 generated requests; "
         "`make soak`.",
         "NetworkPolicies: the test cluster does not enforce them; flows are checked on paper.",
         "W&B and MLflow: no account here; only that a missing key or package is loud is tested.",

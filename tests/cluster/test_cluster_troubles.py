@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 
 import pytest
 from cluster_release import A_MODEL, MODEL, UNGATED, Release, a_version
@@ -15,6 +16,7 @@ from slipway_cli.demo.clients import first_answer
 
 pytestmark = pytest.mark.timeout(1200)
 RANDOM = {"random": {"architecture": "tiny-llama"}}
+soak = pytest.mark.skipif("SLIPWAY_SOAK" not in os.environ, reason="minutes; SLIPWAY_SOAK=1")
 
 
 def test_a_candidate_that_gets_no_node_says_so_and_leaves(release, stable):
@@ -83,6 +85,7 @@ def test_a_candidate_that_is_killed_for_its_memory_while_it_loads(release, stabl
     assert release.version(stable)["phase"] == "Serving"
 
 
+@soak
 def test_a_canary_that_is_killed_for_its_memory_harms_nobody(release, stable):
     with release.traffic() as traffic:
         release.apply(
@@ -162,6 +165,7 @@ def test_a_deleted_model_takes_everything_along(release, stable):
     release.until("the runs to be gone", lambda: not release.get("jobs"))
 
 
+@soak
 def test_a_version_is_served_from_an_object_store(release):
     release.object_store()
     release.apply(A_MODEL, a_version("stored", RANDOM, evaluation=UNGATED))
