@@ -3,9 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DISTRIBUTIONS := libs/contracts libs/verdicts libs/store libs/artifacts operator services/gateway services/engine services/worker services/cli training-jobs
+DISTRIBUTIONS := libs/contracts libs/verdicts libs/store libs/artifacts libs/telemetry operator services/gateway services/engine services/worker services/cli training-jobs
 SOURCES := $(DISTRIBUTIONS) tests benchmarks scripts deploy/cluster deploy/images
-PACKAGES := libs/contracts/slipway_contracts libs/verdicts/slipway_verdicts libs/store/slipway_store libs/artifacts/slipway_artifacts operator/slipway_operator services/gateway/slipway_gateway services/engine/slipway_engine services/worker/slipway_worker services/cli/slipway_cli training-jobs/slipway_training deploy/cluster/slipway_cluster deploy/images/slipway_images
+PACKAGES := libs/contracts/slipway_contracts libs/verdicts/slipway_verdicts libs/store/slipway_store libs/artifacts/slipway_artifacts libs/telemetry/slipway_telemetry operator/slipway_operator services/gateway/slipway_gateway services/engine/slipway_engine services/worker/slipway_worker services/cli/slipway_cli training-jobs/slipway_training deploy/cluster/slipway_cluster deploy/images/slipway_images
 # Compiling torch, Ray and vLLM anew in every process would cost minutes.
 unexport PYTHONDONTWRITEBYTECODE
 
