@@ -3,9 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-DISTRIBUTIONS := libs/contracts libs/verdicts libs/store libs/artifacts libs/telemetry operator services/gateway services/engine services/worker services/cli training-jobs
+DISTRIBUTIONS := libs/contracts libs/verdicts libs/store libs/artifacts libs/telemetry operator services/gateway services/engine services/worker services/cli training-jobs dashboards
 SOURCES := $(DISTRIBUTIONS) tests benchmarks scripts deploy/cluster deploy/images
-PACKAGES := libs/contracts/slipway_contracts libs/verdicts/slipway_verdicts libs/store/slipway_store libs/artifacts/slipway_artifacts libs/telemetry/slipway_telemetry operator/slipway_operator services/gateway/slipway_gateway services/engine/slipway_engine services/worker/slipway_worker services/cli/slipway_cli training-jobs/slipway_training deploy/cluster/slipway_cluster deploy/images/slipway_images
+PACKAGES := libs/contracts/slipway_contracts libs/verdicts/slipway_verdicts libs/store/slipway_store libs/artifacts/slipway_artifacts libs/telemetry/slipway_telemetry operator/slipway_operator services/gateway/slipway_gateway services/engine/slipway_engine services/worker/slipway_worker services/cli/slipway_cli training-jobs/slipway_training dashboards/slipway_dashboards dashboards/slipway_rules deploy/cluster/slipway_cluster deploy/images/slipway_images
 # Compiling torch, Ray and vLLM anew in every process would cost minutes.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -87,6 +87,7 @@ charts: $(VENV)/.dev ## the Helm chart: lint, suites, schema, kubeconform, insta
 .PHONY: hermetic
 hermetic: $(VENV)/.dev ## real processes, a real PostgreSQL and a real S3 server, a fake engine
 	$(if $(shell command -v go),$(CLUSTER) tools minio)
+	-$(CLUSTER) tools observability
 	$(PYTEST) tests/hermetic
 
 .PHONY: apiserver

@@ -45,6 +45,8 @@ def not_run() -> list[str]:
         found.append("charts, apiserver, S3: no Go here to build helm, kube-apiserver, MinIO with.")
     elif not (built("kwok") and built("kube-scheduler")):
         found.append("bench-operator at small scale: kwok is not built (`make bench-operator`).")
+    if not built("promtool"):
+        found.append("alert rules in a real Prometheus: neither apt nor Go provides promtool here.")
     if not hub_answers():
         found.append("hf:// imports: the Hugging Face hub is not reached from here.")
     hindered = cluster()

@@ -1,4 +1,5 @@
-"""Builds the tool table's binaries from Go modules into the cache: only what is missing.
+"""Gets the tool table's binaries into the cache: only what is missing, built from Go modules or
+taken from the distribution's packages.
 
 A binary appears under its final name only when whole (built beside it, then renamed), and a lock
 for each throw-away module keeps two callers from building the same thing: the second waits and
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
+from . import packaged
 from .cache import Folders
 from .errors import ClusterError, MissingToolError
 from .versions import TOOLS, Tool, chosen
@@ -45,15 +47,16 @@ def require(folders: Folders, names: Iterable[str]) -> None:
 
 
 def build(folders: Folders, names: Iterable[str], *, say: Say) -> None:
-    """Build what is missing; minutes when cold, nothing when there."""
-    absent = missing(folders, names)
-    if not absent:
-        return
-    go = require_go()
-    for tool in absent:
+    """Get or build what is missing; minutes when cold, nothing when there."""
+    for tool in missing(folders, names):
         with _locked(folders.build / f"{tool.group}.lock"):
-            if (folders.binaries / tool.key).exists():
+            target = folders.binaries / tool.key
+            if target.exists():
                 continue  # whoever held the lock built it
+            if tool.debian and packaged.obtain(tool.debian, target):
+                say(f"got {tool.key} of the package {tool.debian.name}")
+                continue
+            go = require_go()
             started = monotonic()
             say(f"building {tool.key} …")
             _build(go, folders, tool)

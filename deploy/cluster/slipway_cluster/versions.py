@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 KUBERNETES = "v1.34.10"
 STAGING = "v0.34.10"
+PROMETHEUS_OPERATOR = "v0.85.0"
 # Not every patch release of every staging module is served by the module proxy.
 STAGING_EXCEPTIONS = {"sample-apiserver": "v0.34.11"}
 # fmt: off
@@ -27,8 +28,19 @@ STAGING_MODULES = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A Debian package and where in it the program lies."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """One binary: a package at a version, built in the throw-away Go module ``group``."""
+    """One binary: a package at a version, built in the throw-away Go module ``group``.
+
+    ``debian``: what to take instead where apt answers; any release of it does.
+    """
 
     name: str
     package: str
@@ -36,11 +48,12 @@ class Tool:
     group: str
     replaces: Mapping[str, str] = field(default_factory=dict)  # module[@version] → module@version
     variables: Mapping[str, str] = field(default_factory=dict)  # linker variable → value
+    debian: Package | None = None
 
     @property
     def key(self) -> str:
         """The file name in the cache."""
-        return f"{self.name}-{self.version}"
+        return f"{self.name}-{'any' if self.debian else self.version}"
 
     @property
     def linker_flags(self) -> str:
@@ -86,6 +99,20 @@ def _module(
     )
 
 
+def _observability(name: str, package: str, version: str, debian: Package) -> Tool:
+    group = f"{package.split('/')[2]}-{version}"
+    return Tool(name=name, package=package, version=version, group=group, debian=debian)
+
+
+def _prometheus_operator(name: str, command: str) -> Tool:
+    return Tool(
+        name=name,
+        package=f"github.com/prometheus-operator/prometheus-operator/cmd/{command}",
+        version=PROMETHEUS_OPERATOR,
+        group=f"prometheus-operator-{PROMETHEUS_OPERATOR}",
+    )
+
+
 _TABLE = (
     _kubernetes("kube-apiserver"),
     _kubernetes("kube-controller-manager"),
@@ -109,9 +136,29 @@ _TABLE = (
     _module("helm-docs", "github.com/norwoodj/helm-docs/cmd/helm-docs", "v1.14.2"),
     _module("kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", "v0.8.0"),
     _module("kuberay-operator", "github.com/ray-project/kuberay/ray-operator", "v1.6.0"),
+    _prometheus_operator("prometheus-operator", "operator"),
+    _prometheus_operator("prometheus-config-reloader", "prometheus-config-reloader"),
     _module("kwok", "sigs.k8s.io/kwok/cmd/kwok", "v0.8.0"),
     # Its releases are no semantic versions, so the module proxy names a commit.
     _module("minio", "github.com/minio/minio", "v0.0.0-20260212201848-7aac2a2c5b7c"),
+    *(
+        _observability(
+            name,
+            f"github.com/prometheus/prometheus/cmd/{name}",
+            "v0.53.3",
+            Package(name="prometheus", path=f"usr/bin/{name}"),
+        )
+        for name in ("prometheus", "promtool")
+    ),
+    *(
+        _observability(
+            name,
+            f"github.com/prometheus/alertmanager/cmd/{name}",
+            "v0.27.0",
+            Package(name="prometheus-alertmanager", path=f"usr/bin/{path}"),
+        )
+        for name, path in (("alertmanager", "prometheus-alertmanager"), ("amtool", "amtool"))
+    ),
 )
 TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in _TABLE}
 
@@ -130,6 +177,9 @@ SETS: Mapping[str, tuple[str, ...]] = {
         "helm",
         "kuberay-operator",
     ),
+    # What rules, alerts and dashboards are tested with.
+    "observability": ("prometheus", "promtool", "amtool"),
+    "monitoring": ("prometheus-operator", "prometheus-config-reloader"),
     "all": tuple(TOOLS),
 }
 

@@ -29,9 +29,9 @@ def test_kubernetes_commands_share_one_module_with_every_staging_module_pinned()
     assert len(api.replaces) == 31
 
 
-def test_other_tools_have_modules_of_their_own() -> None:
-    groups = [tool.group for tool in TOOLS.values() if not tool.group.startswith("kubernetes-")]
-    assert len(set(groups)) == len(groups)
+def test_each_module_has_a_folder_of_its_own() -> None:
+    modules = {(tool.group, tool.package.split("/cmd/")[0]) for tool in TOOLS.values()}
+    assert len({group for group, _ in modules}) == len(modules)
 
 
 def test_linker_flags_stamp_the_version() -> None:
