@@ -78,6 +78,7 @@ def definitions() -> dict[str, Schema]:
         "env": {"type": "array", "items": env_var},
         "gatewaySettings": _settings(GatewaySettings, OWN_SETTINGS),
         "models": _models(),
+        "name": NAME,
         "objects": {"type": "array", "items": FREE},
         "port": {"type": "integer", "minimum": 1, "maximum": 65535},
         "quantities": {"type": "object", "additionalProperties": QUANTITY},

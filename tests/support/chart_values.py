@@ -182,6 +182,18 @@ ACCEPTED: dict[str, Values] = {
     "narrow API server": nested("networkPolicy.apiServer", {"cidrs": ["10.0.0.1/32"]}),
     "monitored": nested("monitoring", {"enabled": True, "interval": "30s"}),
     "monitored but for engines": nested("monitoring", {"enabled": True, "engines": False}),
+    "every exporter": nested(
+        "monitoring",
+        {
+            "enabled": True,
+            "exporters": {
+                name: {"enabled": True} for name in ("postgres", "qdrant", "node", "dcgm")
+            },
+        },
+    ),
+    "neither rules nor dashboards": nested(
+        "monitoring", {"enabled": True, "rules": False, "dashboards": {"enabled": False}}
+    ),
     "many to a core": nested("cpuOvercommit", 2.5),
     "another domain": nested("clusterDomain", "k8s.example"),
     "from a parent chart": nested("global.anything", {"a": 1}),
@@ -237,6 +249,15 @@ REFUSED: dict[str, tuple[Values, tuple[str, ...]]] = {
         ("database/cidrs/0",),
     ),
     "an interval in words": (nested("monitoring.interval", "often"), ("monitoring/interval",)),
+    "an unknown exporter": (nested("monitoring.exporters.redis", {}), ("exporters", "redis")),
+    "an exporter without a port": (
+        nested("monitoring.exporters.qdrant.port", ""),
+        ("exporters/qdrant/port",),
+    ),
+    "an exporter's namespace in capitals": (
+        nested("monitoring.exporters.node.namespaces", ["Monitoring"]),
+        ("node/namespaces/0",),
+    ),
     "a label that is no text": (nested("monitoring.labels.a", 1), ("monitoring/labels/a",)),
     "a model without spec": (nested("models.m", {"versions": {}}), ("models/m", "spec")),
     "a model's name in capitals": (nested("models.GPT.spec", {}), ("models", "GPT")),
