@@ -13,6 +13,7 @@ from pathlib import Path
 import chart_generated
 
 from slipway_contracts.crd.__main__ import rendered
+from slipway_telemetry.schema import documents as log_documents
 
 ROOT = Path(__file__).parents[1]
 Generator = Callable[[], dict[str, str]]
@@ -20,7 +21,10 @@ FOLDERS: dict[str, Generator] = {
     "deploy/crds": rendered,
     "charts/slipway/crds": chart_generated.crds,
 }
-BESIDE: dict[str, Generator] = {"charts/slipway": chart_generated.documents}
+BESIDE: dict[str, Generator] = {
+    "charts/slipway": chart_generated.documents,
+    "docs": log_documents,
+}
 
 
 def stale(folder: Path, wanted: dict[str, str], *, alone: bool = True) -> list[Path]:

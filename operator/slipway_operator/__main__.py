@@ -18,11 +18,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from slipway_operator import logs
 from slipway_operator.errors import LeaseLost, Terminal
 from slipway_operator.settings import KubernetesSettings, Platform, Settings
+from slipway_telemetry.line import Service
+from slipway_telemetry.logs import configure_logs
 
 log = logging.getLogger(__name__)
+
+# Kopf tells every login, and that it takes no signals in its thread, as it should not.
+QUIET = {"kopf": logging.WARNING, "kopf._core.reactor.running": logging.ERROR}
 
 Root = Callable[[], Coroutine[Any, Any, None]]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
@@ -97,7 +101,7 @@ def main() -> None:
 
         stop_all(arguments.home)
         return
-    logs.configure()
+    configure_logs(Service.OPERATOR, quiet=QUIET)
     sys.exit(_run(*_root()))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from log_lines import check_log
 
 DEADLINE = 120.0
 
@@ -103,6 +104,7 @@ class GatewayProcess:
         process = self._process
         assert process is not None
         await eventually(lambda: process.poll() is not None, seconds=seconds, what="exit")
+        check_log(self.log, service="gateway")
         return int(process.returncode)
 
     async def stop(self) -> int:

@@ -16,6 +16,7 @@ from typing import Self
 
 import yaml
 from gateway_process import free_port
+from log_lines import check_log
 
 IMAGES = {"engine": "docker.io/slipway/engine:dev", "training": "docker.io/slipway/training:dev"}
 PATIENCE_SECONDS = 120
@@ -72,6 +73,8 @@ class OperatorProcess:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        if error is None:
+            check_log(self.log, service="operator")
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait; the exit status."""

@@ -21,6 +21,7 @@ from typing import Any
 
 import aiohttp
 from gateway_process import eventually, free_port
+from log_lines import check_log
 
 from slipway_store.connect import Connection, Pool
 from slipway_worker.__main__ import main
@@ -146,6 +147,7 @@ class WorkerProcess:
         process = self._process
         assert process is not None
         await eventually(lambda: process.poll() is not None, what="exit")
+        check_log(self.log, service="worker")
         return int(process.returncode)
 
     async def stop(self) -> int:

@@ -22,8 +22,9 @@ import uvloop
 from slipway_gateway.app import Gateway, create_app
 from slipway_gateway.attempts.segment import SlotTaken
 from slipway_gateway.hotpath.protocol import ClientConnection
-from slipway_gateway.logs import configure_logs
 from slipway_gateway.settings import Settings, load_settings
+from slipway_telemetry.line import Service
+from slipway_telemetry.logs import configure_logs
 
 logger = logging.getLogger("slipway_gateway")
 
@@ -33,6 +34,8 @@ EXIT_CONFIG = 78
 USER_TIMEOUT_MS = 60_000
 BACKLOG = 1024
 GC_THRESHOLD = 20_000
+# A client's broken request is its own affair, and not worth a line each.
+QUIET = {"uvicorn.error": logging.ERROR}
 
 
 class _Server(uvicorn.Server):
@@ -57,7 +60,16 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-async def serve(gateway: Gateway, settings: Settings, sock: socket.socket) -> None:
+def listen_alone(port: int) -> socket.socket:
+    """A bound socket of this process only, on loopback. Raises OSError."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", port))
+    sock.setblocking(False)
+    return sock
+
+
+async def serve(gateway: Gateway, settings: Settings, socks: list[socket.socket]) -> None:
     """Until a signal."""
     config = uvicorn.Config(
         gateway,
@@ -93,21 +105,23 @@ async def serve(gateway: Gateway, settings: Settings, sock: socket.socket) -> No
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    await server.serve(sockets=[sock])
+    await server.serve(sockets=socks)
     await asyncio.gather(*drains)
 
 
 def main() -> int:
     """The process's exit code."""
-    configure_logs()
+    configure_logs(Service.GATEWAY, quiet=QUIET)
     try:
         settings = load_settings()
         gateway = create_app(settings)
-        sock = listen(settings.host, settings.port)
+        socks = [listen(settings.host, settings.port)]
+        if settings.own_port:
+            socks.append(listen_alone(settings.own_port))
     except (ValueError, SlotTaken, OSError) as error:
         logger.error("cannot start: %s", error)
         return EXIT_CONFIG
-    host, port = sock.getsockname()[:2]
+    host, port = socks[0].getsockname()[:2]
     logger.info("listening on %s port %s; settings %s", host, port, settings.redacted())
     # What lives as long as the process is not looked at again; what a request makes dies with it,
     # by reference counts, so looking often finds nothing.
@@ -115,7 +129,7 @@ def main() -> int:
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(gateway, settings, sock))
+        runner.run(serve(gateway, settings, socks))
     return 0
 
 

@@ -14,13 +14,16 @@ import sys
 
 import uvloop
 
-from slipway_worker.logs import configure_logs
+from slipway_telemetry.line import Service
+from slipway_telemetry.logs import configure_logs
 from slipway_worker.settings import Settings, load_settings
 from slipway_worker.worker import MakeKinds, Worker, product_kinds
 
 logger = logging.getLogger("slipway_worker")
 
 EXIT_CONFIG = 78
+# It tells every retry; the worker tells what matters of them.
+QUIET = {"pgqueuer": logging.WARNING}
 
 
 async def serve(settings: Settings, make_kinds: MakeKinds) -> None:
@@ -34,7 +37,7 @@ async def serve(settings: Settings, make_kinds: MakeKinds) -> None:
 
 def main(make_kinds: MakeKinds = product_kinds) -> int:
     """The process's exit code."""
-    configure_logs()
+    configure_logs(Service.WORKER, quiet=QUIET)
     try:
         settings = load_settings()
     except ValueError as error:
