@@ -24,11 +24,18 @@ def contracts() -> dict[str, list[str]]:
                 "spec",
             )
         ),
-        "metrics.txt": [f"{m.name} {m.kind} {','.join(m.labels)}".strip() for m in CATALOGUE],
+        "metrics.txt": [_metric(m) for m in CATALOGUE],
         "phases.txt": [phase.value for phase in Phase],
         "conditions.txt": [kind.value for kind in ConditionType],
         "reasons.txt": [reason.value for reason in Reason],
     }
+
+
+def _metric(metric: Any) -> str:
+    """Its owner, name, kind and unit, and each label with its bound."""
+    labels = ",".join(f"{label.name}<={label.limit}" for label in metric.of)
+    unit = f" [{metric.unit}]" if metric.unit else ""
+    return f"{metric.owner} {metric.name} {metric.kind}{unit} {labels}".strip()
 
 
 def _fields(schema: dict[str, Any], path: str) -> list[str]:

@@ -38,6 +38,7 @@ from slipway_gateway.tenants.keys import Caller
 from slipway_store.connect import Pool
 from slipway_store.errors import UNAVAILABLE
 from slipway_store.feedback import judge_answer
+from slipway_telemetry.page import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from slipway_gateway.app import Gateway
@@ -188,14 +189,11 @@ def _add_health(app: FastAPI, gateway: Gateway) -> None:
 
 def _add_metrics(app: FastAPI, gateway: Gateway) -> None:
     async def metrics(request: Request) -> Response:
-        gateway.refresh_gauges()
         accept = request.headers.get("accept", "")
         asked = request.query_params.get("format") == "json"
         if asked or "application/json" in accept:
             return Json(gateway.metrics.summary())
-        return Response(
-            gateway.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
-        )
+        return Response(await gateway.metrics.text(), media_type=CONTENT_TYPE)
 
     summary = "Prometheus text, or JSON with Accept: application/json or ?format=json"
     app.get("/metrics", tags=["Operations"], summary=summary)(metrics)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -38,6 +39,8 @@ from slipway_gateway.hotpath.pool import Upstream
 from slipway_gateway.hotpath.record import Journal
 from slipway_gateway.hotpath.shadow import Shadows
 from slipway_gateway.metrics import Metrics
+from slipway_gateway.metrics.process import Tell
+from slipway_gateway.metrics.state import CacheState, ControlState, LogState
 from slipway_gateway.overload.breaker import Breakers
 from slipway_gateway.overload.figures import LoadFigures
 from slipway_gateway.overload.gate import Gate
@@ -94,7 +97,9 @@ class Gateway:
         self.log.on_attempt += [self.metrics.observe, self._watch]
         self.hot = self._hot_path(settings)
         self.table.on_change.append(self._backends_changed)
-        self.metrics.registry.register(LoadFigures(self.hot.gate, self.table.all))
+        self.table.on_change.append(lambda table: self.metrics.serves(table.all()))
+        self.metrics.serves(self.table.all())
+        self.metrics.sources += self._figures()
         self.fastapi: FastAPI = make_fastapi(self)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -130,15 +135,24 @@ class Gateway:
         """PostgreSQL is away for too long: nothing goes to candidates."""
         return self.hot.is_fenced()
 
-    def refresh_gauges(self) -> None:
-        """Before the metrics are rendered."""
-        gone = self.shipper.shipped + self.shipper.given_up
-        self.metrics.log_pending.set(max(0, self.log.appended - gone))
-        self.metrics.log_lost |= {"disk": self.log.lost, "bound": self.bound.dropped}
-        texts = {"bound": self.bound.stripped, "redaction": self.texts.withheld}
-        self.metrics.log_dropped_texts |= texts
-        self.metrics.routes_revision.set(self.table.revision)
-        self.metrics.fenced.set(self.is_fenced())
+    def _figures(self) -> list[Tell]:
+        log = LogState(
+            log=self.log,
+            segments=self.segments,
+            shipper=self.shipper,
+            bound=self.bound,
+            texts=self.texts,
+        )
+        control = ControlState(
+            table=self.table,
+            keys=self.keys,
+            link=self.link,
+            is_fenced=self.is_fenced,
+            began=time.monotonic(),
+        )
+        cache = CacheState(cache=self.hot.cache, table=self.table)
+        load = LoadFigures(self.hot.gate, self.table.all)
+        return [log.families, control.families, cache.families, load.families]
 
     def _hot_path(self, settings: Settings) -> HotPath:
         deadlines = Deadlines()

@@ -51,6 +51,8 @@ class AnswerCache:
         self._answers: OrderedDict[bytes, tuple[float, bytes]] = OrderedDict()
         self.hits = 0
         self.misses = 0
+        # By version: [hits, misses] since they were last drained.
+        self._tally: dict[str, list[int]] = {}
 
     @property
     def size(self) -> int:
@@ -65,14 +67,22 @@ class AnswerCache:
         """The backend's body, as it came; None when there is none that is young enough."""
         key = question.key()
         found = self._answers.get(key)
+        tally = self._tally.setdefault(question.version, [0, 0])
         if found is not None and now < found[0]:
             self._answers.move_to_end(key)
             self.hits += 1
+            tally[0] += 1
             return found[1]
         if found is not None:
             self._drop(key)
         self.misses += 1
+        tally[1] += 1
         return None
+
+    def drain(self) -> dict[str, list[int]]:
+        """Hits and misses of each version since the last call."""
+        tally, self._tally = self._tally, {}
+        return tally
 
     def store(self, question: Question, body: bytes, now: float) -> None:
         """Keep a good whole answer (200 and not broken: the caller has looked)."""

@@ -34,6 +34,13 @@ class Settings(BaseSettings):
     dsn: SecretStr = Field(description="PostgreSQL of routes, keys and the attempts log")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535)
+    own_port: int = Field(
+        default=0,
+        ge=0,
+        le=65_535,
+        description="also listen on this port of 127.0.0.1, that no sibling shares: whoever reads "
+        "/metrics of the shared port reads any one process; 0: not",
+    )
     slot: str = Field(
         default="0",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$",

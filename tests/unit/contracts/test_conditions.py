@@ -99,9 +99,17 @@ def test_what_is_computed_is_written_and_not_read() -> None:
     assert EvaluationStatus(passed=4, total=5).wire()["summary"] == "4/5"
 
 
+IN_NAMES = {"seconds", "bytes", "percent"}
+
+
 def test_metric_names_carry_their_unit_and_have_help() -> None:
     for metric in CATALOGUE:
         assert metric.help.endswith(".")
         assert metric.kind != "counter" or metric.name.endswith("_total")
-        assert metric.kind != "histogram" or metric.name.endswith("_seconds")
+        words = set(metric.name.split("_"))
+        assert words & IN_NAMES == {metric.unit} & IN_NAMES, metric.name
+        assert (metric.kind == "histogram") == bool(metric.buckets)
+        assert metric.buckets == tuple(sorted(set(metric.buckets)))
+        for label in metric.of:
+            assert bool(label.values) != bool(label.bound), (metric.name, label.name)
     assert len({metric.name for metric in CATALOGUE}) == len(CATALOGUE)

@@ -46,6 +46,7 @@ ENVIRONMENT = [
     "log_retention_days",
     "log_text_limit",
     "log_text_policy",
+    "own_port",
     "port",
     "queue_limit",
     "queue_timeout",

@@ -15,6 +15,7 @@ from slipway_gateway.overload.limiter import AdaptiveLimits, LimitRule
 from slipway_gateway.overload.queue import QueueRule
 from slipway_gateway.overload.queues import Queues
 from slipway_gateway.overload.retries import RetryBudget
+from slipway_telemetry.client import Source
 
 ASKER = Asker(tenant="t")
 
@@ -98,7 +99,7 @@ def test_the_figures_name_the_version_of_each_backend():
         ),
     )
     registry = CollectorRegistry()
-    registry.register(LoadFigures(one, lambda: [route]))
+    registry.register(Source(LoadFigures(one, lambda: [route]).families))
     enter(one)
     enter(one)
     with pytest.raises(NoCapacity):

@@ -121,7 +121,8 @@ LIMIT_REFUSED = MetricName(
     of=(
         TENANT,
         Label(
-            name="limit", values=("requests_minute", "tokens_minute", "tokens_day", "concurrency")
+            name="limit",
+            values=("requests_per_minute", "tokens_per_minute", "tokens_per_day", "concurrency"),
         ),
     ),
     help="Requests answered 429, by tenant and the limit that was reached.",

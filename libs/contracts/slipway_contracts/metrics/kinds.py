@@ -44,7 +44,7 @@ TENANT = Label(name="tenant", bound=200)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricName:
-    """One metric. ``unit`` is the last word of the name before ``_total``, or empty."""
+    """One metric. ``unit``: what its number counts; seconds, bytes and per cent are in the name."""
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]

@@ -1,19 +1,28 @@
 """What the operator emits of the versions that it looks after, from their status and evidence.
 
-Only versions that do something: one that has ended and serves nothing has no series but its last
-outcome's counter, so a year of rollouts costs no more than a day's.
+Only versions that do something: one that has ended and serves nothing keeps its phase for half an
+hour, so that an alert can name it, and has no series after that. A year of rollouts costs no more
+than a day's. Where one value of a label holds (a phase, a verdict), only its series is there.
 """
 
 from __future__ import annotations
 
 from slipway_contracts.conditions import Phase, Reason
 from slipway_contracts.metrics.kinds import MODEL, VERSION, Label, MetricName, Owner
+from slipway_contracts.model import Task
 from slipway_contracts.rollout import Metric
 
 _OF_VERSION = (MODEL, VERSION)
 _ANALYSIS = Label(name="metric", values=tuple(metric.value for metric in Metric))
 _GATE = Label(name="gate", bound=64)
 
+MODEL_INFO = MetricName(
+    name="slipway_model_info",
+    kind="gauge",
+    of=(MODEL, Label(name="task", values=tuple(task.value for task in Task))),
+    help="1 for every Model, with its task.",
+    owner=Owner.OPERATOR,
+)
 VERSION_PHASE = MetricName(
     name="slipway_version_phase",
     kind="gauge",
@@ -115,7 +124,11 @@ ANALYSIS_REQUESTS = MetricName(
 ANALYSIS_VERDICT = MetricName(
     name="slipway_analysis_verdict",
     kind="gauge",
-    of=(*_OF_VERSION, _ANALYSIS, Label(name="verdict", values=("Pass", "Fail", "NoData", "Error"))),
+    of=(
+        *_OF_VERSION,
+        _ANALYSIS,
+        Label(name="verdict", values=("Pass", "Continue", "Fail", "NoData", "Error")),
+    ),
     help="1 for the metric's verdict at the latest look.",
     owner=Owner.OPERATOR,
 )
@@ -189,6 +202,7 @@ TRAINING_RESTARTS = MetricName(
 )
 
 LIFECYCLE: tuple[MetricName, ...] = (
+    MODEL_INFO,
     VERSION_PHASE,
     VERSION_STALLED,
     ROLLOUT_WEIGHT,

@@ -90,6 +90,24 @@ def read(path: Path, start: int, limit: int, hint: Hint) -> tuple[Batch, Hint]:
     )
 
 
+def first_time(path: Path, offset: int, hint: Hint) -> float | None:
+    """Unix seconds at which the first row from an offset on ended; None where none is near it."""
+    with path.open("rb", buffering=0) as file:
+        if offset and os.fstat(file.fileno()).st_ino != hint.inode:
+            return None
+        data = os.pread(file.fileno(), MIN_PIECE, offset)
+    columns = hint.columns
+    for kind, _, payload, _ in frames.scan(data, whole=False):
+        if kind == frames.COLUMNS:
+            columns = tuple(orjson.loads(payload))
+        elif kind == frames.ATTEMPT:
+            row = tuples.decode(columns, payload)
+            return row.timestamp.timestamp()
+        else:
+            return frames.decode_overdue(payload).timestamp.timestamp()
+    return None
+
+
 def _gather(batch: Batch, data: bytes, limit: int, *, last: bool) -> int:
     """Add the rows of a piece to the batch; how many of its bytes were used."""
     used = 0

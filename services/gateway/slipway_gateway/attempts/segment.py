@@ -112,6 +112,22 @@ class Segments:
             return reading.Batch(start=after, end=after)
         return batch
 
+    def time_after(self, name: str, after: int) -> float | None:
+        """Unix seconds at which the row after an ordinal ended; None where there is none.
+
+        Of a segment that would have to be searched, when it was begun: that is no later.
+        """
+        if name == self.name and after >= self.count:
+            return None
+        hint = self._hints.get(name, reading.Hint())
+        if name.endswith(SUFFIX) and after in (0, hint.ordinal):
+            with contextlib.suppress(FileNotFoundError):
+                found = reading.first_time(self._folder / name, hint.offset if after else 0, hint)
+                if found is not None:
+                    return found
+        begun = name.split("-", 1)[0]
+        return int(begun) / 1e9 if begun.isdecimal() else None
+
     def read_lines(self, name: str, offset: int, rows: int) -> lines.Rows:
         """The same of a segment that 0.1 has left, from a byte offset."""
         return lines.read(self._folder / name, offset, rows)

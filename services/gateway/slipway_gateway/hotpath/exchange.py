@@ -216,6 +216,7 @@ class Exchange:
             self._lease = hot.limits.enter(caller, route.model, now)
         except RateLimited as error:
             if not error.is_leasing or tries >= LEASE_TRIES:
+                hot.metrics.limited(caller.tenant, error.param or "")
                 raise
             again = partial(self._enter, ask, route, tries + 1)
             asyncio.get_running_loop().call_later(LEASE_WAIT, self._guarded, again)

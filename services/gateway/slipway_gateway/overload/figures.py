@@ -6,42 +6,41 @@ Read from the live objects, for the backends that routes name now; nothing is co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
 
 from slipway_contracts.metrics import gateway as names
 from slipway_contracts.metrics.kinds import MetricName
 from slipway_contracts.route import ModelRoute
 from slipway_gateway.overload.gate import Gate
+from slipway_telemetry.bounded import Names
+from slipway_telemetry.families import Family, fitted
+
+Counts = list[tuple[tuple[str, ...], float]]
 
 
-class LoadFigures(Collector):
-    """Register it. ``routes``: those that are applied now."""
+class LoadFigures:
+    """``routes``: those that are applied now."""
 
     def __init__(self, gate: Gate, routes: Callable[[], Iterable[ModelRoute]]) -> None:
         self._gate = gate
         self._routes = routes
 
-    def collect(self) -> Iterator[Any]:
-        """For prometheus_client, at a scrape."""
-        waiting = _gauge(names.QUEUE_WAITING)
-        limit = _gauge(names.CONCURRENCY_LIMIT)
-        is_open = _gauge(names.CIRCUIT_OPEN)
-        refused = names.QUEUE_REFUSED
-        refusals = CounterMetricFamily(refused.name, refused.help, labels=refused.labels)
+    def families(self) -> Iterator[Family]:
+        """For the page."""
+        waiting, limit, refusals, is_open = Counts(), Counts(), Counts(), Counts()
         lines = self._gate.queues.lines()
         for labels, url in self._backends():
             line = lines.get(url)
             if line is not None:
-                waiting.add_metric(labels, line.waiting)
-                limit.add_metric(labels, line.capacity)
+                waiting.append((labels, line.waiting))
+                limit.append((labels, line.capacity))
                 for why, count in line.refused.items():
-                    refusals.add_metric((*labels, why.value), count)
-            refusals.add_metric((*labels, "circuit"), self._gate.shut.get(url, 0))
-            is_open.add_metric(labels, self._gate.breakers.is_open(url))
-        yield from (waiting, limit, refusals, is_open)
+                    refusals.append(((*labels, why.value), count))
+            refusals.append(((*labels, "circuit"), self._gate.shut.get(url, 0)))
+            is_open.append((labels, self._gate.breakers.is_open(url)))
+        yield _family(names.QUEUE_WAITING, waiting)
+        yield _family(names.CONCURRENCY_LIMIT, limit)
+        yield _family(names.QUEUE_REFUSED, refusals)
+        yield _family(names.CIRCUIT_OPEN, is_open)
 
     def _backends(self) -> Iterator[tuple[tuple[str, str], str]]:
         for route in self._routes():
@@ -49,5 +48,5 @@ class LoadFigures(Collector):
                 yield (route.model, backend.version), backend.url
 
 
-def _gauge(name: MetricName) -> GaugeMetricFamily:
-    return GaugeMetricFamily(name.name, name.help, labels=name.labels)
+def _family(metric: MetricName, counts: Counts) -> Family:
+    return fitted(metric, counts, Names(), merge=lambda one, other: one + other)

@@ -113,6 +113,11 @@ class Keys:
         )
         return True
 
+    @property
+    def confirmed(self) -> float:
+        """When the keys were last known to be PostgreSQL's; -inf where they never were."""
+        return self._good_until - self._ttl
+
     def confirm(self, now: float) -> None:
         """PostgreSQL was heard at ``now``: a revocation before it would be known."""
         self._good_until = now + self._ttl
