@@ -49,15 +49,19 @@ lock: $(VENV)/.dev ## resolve requirements/*.in into hash-locked files
 # When make began: the demo's bars count from there, so `test` makes it in a make of its own.
 MADE_AT := $(shell date +%s.%N)
 DEMO_HOME := $(CURDIR)/.slipway
+# OBSERVE=1: with a Prometheus, whose alerts the demo's report then judges, too.
+OBSERVED := $(if $(OBSERVE),--observe)
 
 .PHONY: up
 up: env ## the demo's lifecycle, then it stays up with its URLs until Ctrl-C
-	SLIPWAY_HOME=$(DEMO_HOME) $(BIN)/slipway up --demo --made-at $(MADE_AT)
+	$(if $(OBSERVE),$(CLUSTER) tools prometheus)
+	SLIPWAY_HOME=$(DEMO_HOME) $(BIN)/slipway up --demo $(OBSERVED) --made-at $(MADE_AT)
 
 .PHONY: demo
 demo: env ## the demo from nothing to its report, then everything stops
 	@SLIPWAY_HOME=$(DEMO_HOME) $(BIN)/slipway down --purge
-	SLIPWAY_HOME=$(DEMO_HOME) $(BIN)/slipway up --demo --once --made-at $(MADE_AT)
+	$(if $(OBSERVE),$(CLUSTER) tools prometheus)
+	SLIPWAY_HOME=$(DEMO_HOME) $(BIN)/slipway up --demo --once $(OBSERVED) --made-at $(MADE_AT)
 
 .PHONY: down
 down: env ## stop what `up` or `demo` left and delete its data

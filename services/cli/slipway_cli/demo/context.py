@@ -33,6 +33,7 @@ class DemoContext:
     began, that is, when the environment was there. ``home``: where ledger and logs go. ``marks``:
     processes that carry one of these texts in their environment or arguments, and their
     descendants, count towards the memory figure. ``key``: the API key, where one is asked for.
+    ``prometheus_url``: who watches, where somebody does; alerts are then judged, too.
     """
 
     dsn: str
@@ -44,6 +45,7 @@ class DemoContext:
     console: Console
     marks: tuple[str, ...]
     key: str | None = None
+    prometheus_url: str | None = None
     rate: float = RATE
     bars: Bars = field(default_factory=Bars)
 

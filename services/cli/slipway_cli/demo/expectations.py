@@ -26,7 +26,8 @@ Expectation = Callable[[Evidence, Findings], bool]
 
 def expect(evidence: Evidence, findings: Findings) -> dict[str, bool]:
     """Every expectation by name, in the order of the story."""
-    return {name: met(evidence, findings) for name, met in EXPECTATIONS.items()}
+    expected = EXPECTATIONS | (WATCHED if evidence.watched else {})
+    return {name: met(evidence, findings) for name, met in expected.items()}
 
 
 def has_condition(version: ModelVersion | None, kind: ConditionType) -> bool:
@@ -168,6 +169,32 @@ def _complete(evidence: Evidence, findings: Findings) -> bool:
     return sent and evidence.shipped and not findings.join.missing
 
 
+def _quiet_while_healthy(evidence: Evidence, findings: Findings) -> bool:
+    bad = findings.first_bad_at
+    if evidence.alarms is None or bad is None:
+        return False
+    return all(alarm.began >= bad for alarm in evidence.alarms)
+
+
+def _alert_in_time(evidence: Evidence, findings: Findings) -> bool:
+    seconds = seconds_to_alert(evidence, findings)
+    return seconds is not None and seconds <= evidence.bars.alert_seconds
+
+
+def seconds_to_alert(evidence: Evidence, findings: Findings) -> float | None:
+    """From the worse version's first bad answer to the first alert that began after it."""
+    bad = findings.first_bad_at
+    if bad is None:
+        return None
+    later = [alarm.began - bad for alarm in evidence.alarms or () if alarm.began >= bad]
+    return min(later, default=None)
+
+
+# Judged where a Prometheus watches.
+WATCHED: dict[str, Expectation] = {
+    "no_alert_while_healthy": _quiet_while_healthy,
+    "alert_after_v3s_first_bad_answer_in_time": _alert_in_time,
+}
 EXPECTATIONS: dict[str, Expectation] = {
     "v1_trained_and_promoted_as_first_version": _first_version_promoted,
     "v2_passed_non_inferiority_gate": _passed_gate,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from slipway_cli.demo.alarms import Alarm
 from slipway_cli.demo.cast import WORSE
 from slipway_cli.demo.evidence import LogEvidence
 from slipway_cli.demo.ledger import (
@@ -35,12 +36,14 @@ class Bars:
     total_seconds: float | None = 1200
     peak_gib: float | None = 14
     rollback_seconds: float = 1.0
+    alert_seconds: float = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Times are unix seconds. ``problem``: why the story ended early; empty when it did not.
-    ``shipped``: the gateways' log was complete in the database when it was read.
+    ``shipped``: the gateways' log was complete in the database when it was read. ``watched``: a
+    Prometheus was there; ``alarms`` is None where its answer is not.
     """
 
     made_at: float
@@ -56,6 +59,8 @@ class Evidence:
     entries: Sequence[Entry]
     log: LogEvidence = field(default_factory=LogEvidence)
     shipped: bool = True
+    watched: bool = False
+    alarms: Sequence[Alarm] | None = None
     problem: str = ""
     bars: Bars = field(default_factory=Bars)
 
@@ -88,6 +93,11 @@ class Findings:
     failed_on_stable: tuple[Entry, ...]
     bad_answers: tuple[Entry, ...]
     rollback: Rollback
+
+    @property
+    def first_bad_at(self) -> float | None:
+        """When the first request that the worse version spoilt was sent."""
+        return min((entry.sent for entry in self.bad_answers), default=None)
 
 
 def find(evidence: Evidence) -> Findings:

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from slipway_cli.demo.cast import VERSIONS
-from slipway_cli.demo.expectations import expect, has_condition
+from slipway_cli.demo.expectations import expect, has_condition, seconds_to_alert
 from slipway_cli.demo.findings import Evidence, Findings, find
 from slipway_cli.demo.timeline import relative
 from slipway_contracts.conditions import ConditionStatus, ConditionType, Reason, find_condition
@@ -61,6 +61,8 @@ def assemble(evidence: Evidence) -> Report:
         "bad_answers_served": len(findings.bad_answers),
         "expectations": expectations,
     }
+    if evidence.watched:
+        report["alerts"] = _alerts(evidence, findings)
     return report | ({"problem": evidence.problem} if evidence.problem else {})
 
 
@@ -140,6 +142,23 @@ def _seconds(evidence: Evidence) -> dict[str, float | None]:
     }
 
 
+def _alerts(evidence: Evidence, findings: Findings) -> dict[str, Any]:
+    """``after``: seconds since the worse version's first bad answer; negative: all was well."""
+    bad = findings.first_bad_at
+    return {
+        "seconds_to_first": _rounded(seconds_to_alert(evidence, findings)),
+        "fired": [
+            {
+                "name": alarm.name,
+                "severity": alarm.severity,
+                "version": alarm.version,
+                "after": _rounded(None if bad is None else alarm.began - bad),
+            }
+            for alarm in evidence.alarms or ()
+        ],
+    }
+
+
 def _requests(evidence: Evidence, findings: Findings) -> dict[str, Any]:
     counts = Counter(entry.version or "none" for entry in evidence.entries)
     return {
@@ -190,7 +209,19 @@ def _figures(report: Report) -> list[tuple[str, str]]:
         ("log against ledger", ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in ledger.items())),
         ("verdict to all gateways", _shown(report["rollback_seconds"], "s")),
         ("bad answers by v3 until then", str(report["bad_answers_served"])),
+        *_alert_figures(report),
     ]  # fmt: skip
+
+
+def _alert_figures(report: Report) -> list[tuple[str, str]]:
+    alerts = report.get("alerts")
+    if alerts is None:
+        return []
+    fired = ", ".join(f"{a['name']} {_shown(a['after'], 's')}" for a in alerts["fired"])
+    return [
+        ("v3's first bad answer to an alert", _shown(alerts["seconds_to_first"], "s")),
+        ("alerts, from that answer on", fired or "none"),
+    ]
 
 
 def _shown(value: float | None, unit: str) -> str:

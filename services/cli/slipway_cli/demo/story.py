@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from slipway_cli.demo import report as reporting
+from slipway_cli.demo.alarms import AWAY, Alarm, await_alarm, read_alarms
 from slipway_cli.demo.cast import BETTER, FIRST, HOPELESS, MODEL, WORSE, manifest
 from slipway_cli.demo.clients import FIRST_QUESTION, Clients, first_answer
 from slipway_cli.demo.context import DemoContext, DemoError, DemoOutcome
@@ -234,6 +235,26 @@ async def _play(stage: Stage) -> None:
     )
     say("demo", "v2 serves on")
     await asyncio.sleep(SERVES_ON_SECONDS)
+    await _await_alarm(stage)
+
+
+async def _await_alarm(stage: Stage) -> None:
+    """Where somebody watches: the story is not over before it is known whether an alert fired."""
+    bad = [e.sent for e in read_ledger(stage.clients.ledger) if e.version == WORSE and not e.ok]
+    if stage.context.prometheus_url and bad:
+        seconds = stage.context.bars.alert_seconds
+        await await_alarm(stage.context.prometheus_url, since=min(bad), seconds=seconds)
+
+
+async def _alarms(context: DemoContext, *, until: float) -> tuple[Alarm, ...] | None:
+    """None where nobody watches, or nobody answers."""
+    if context.prometheus_url is None:
+        return None
+    try:
+        return await read_alarms(context.prometheus_url, since=context.started_at, until=until)
+    except AWAY as error:
+        context.console.print(f"the alerts could not be read: {error}", highlight=False)
+        return None
 
 
 async def _gather(stage: Stage) -> Evidence:
@@ -245,6 +266,7 @@ async def _gather(stage: Stage) -> Evidence:
         log = await read_log(stage.pool, MODEL)
     except UNAVAILABLE as error:
         stage.problem = stage.problem or f"the log could not be read: {error}"
+    alarms = await _alarms(stage.context, until=ended_at)
     with suppress(OSError):
         await asyncio.to_thread(stage.memory.sample)
     seen = stage.sightings
@@ -262,6 +284,8 @@ async def _gather(stage: Stage) -> Evidence:
         entries=read_ledger(stage.clients.ledger),
         log=log,
         shipped=shipped,
+        watched=stage.context.prometheus_url is not None,
+        alarms=alarms,
         problem=stage.problem,
         bars=stage.context.bars,
     )

@@ -18,6 +18,7 @@ import psutil
 
 from slipway_cli.local import process
 from slipway_cli.local.layout import Layout, LocalState
+from slipway_cli.local.observe import PROMETHEUS
 from slipway_cli.local.plan import GATEWAYS
 from slipway_store.connect import open_pool
 from slipway_store.routes import live_heartbeats, read_routes
@@ -43,9 +44,9 @@ def examine(layout: Layout) -> list[Check]:
     if state is None:
         message = f"nothing is up in {layout.home}"
         return [*found, Check(part="platform", ok=False, message=message, fix="run `slipway up`")]
-    found += _processes(layout)
+    found += _processes(layout, observed=state.prometheus_url is not None)
     found += asyncio.run(_database(state))
-    return [*found, _gateway(state), *_serve(state), _worker(state)]
+    return [*found, _gateway(state), *_serve(state), _worker(state), *_targets(state)]
 
 
 def _python() -> Check:
@@ -70,11 +71,12 @@ def _memory() -> Check:
     return Check(part="memory", ok=ok, message=f"{free:.0f} GB available", fix=fix)
 
 
-def _processes(layout: Layout) -> list[Check]:
+def _processes(layout: Layout, *, observed: bool) -> list[Check]:
     found = []
     records = process.read_records(layout.processes_file)
     gateways = [f"gateway-{slot}" for slot in range(GATEWAYS)]
-    for name in ("ray", "controller", *gateways, "worker"):
+    observers = [PROMETHEUS] if observed else []
+    for name in ("ray", "controller", *gateways, "worker", *observers):
         record = records.get(name)
         living = record.living() if record is not None else None
         log = layout.logs / f"{name}.log"
@@ -141,6 +143,23 @@ def _worker(state: LocalState) -> Check:
         fix = "read `slipway logs --process worker`"
         return Check(part="worker ready", ok=False, message=f"{url}: {error}", fix=fix)
     return Check(part="worker ready", ok=True, message=f"answers at {state.worker_url}")
+
+
+def _targets(state: LocalState) -> list[Check]:
+    """What Prometheus, where there is one, says of those that it scrapes."""
+    if state.prometheus_url is None:
+        return []
+    body = _get(f"{state.prometheus_url}/api/v1/targets?state=active")
+    if isinstance(body, str):
+        fix = "read `slipway logs --process prometheus`"
+        return [Check(part="scraping", ok=False, message=body, fix=fix)]
+    targets = body["data"]["activeTargets"]
+    wrong = [target for target in targets if target["health"] == "down"]
+    message = f"{len(targets) - len(wrong)} of {len(targets)} targets up, {state.prometheus_url}"
+    for target in wrong[:3]:
+        message += f"; {target['scrapeUrl']}: {target['lastError']}"
+    fix = "`slipway logs --process NAME` of what does not answer" if wrong else ""
+    return [Check(part="scraping", ok=bool(targets) and not wrong, message=message, fix=fix)]
 
 
 def _get(url: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from slipway_cli.errors import InvalidInput
@@ -18,7 +18,7 @@ class PortTaken(InvalidInput):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoints:
-    """Ports on loopback, except ``host`` for the gateway."""
+    """Ports on loopback, except ``host`` for the gateway. 0: there is no such process."""
 
     host: str
     gateway: int
@@ -26,6 +26,8 @@ class Endpoints:
     dashboard: int
     gcs: int
     worker: int
+    prometheus: int = 0
+    node_exporter: int = 0
 
     def state(self, *, dsn: str, home: str) -> LocalState:
         client = LOOPBACK if self.host == "0.0.0.0" else self.host
@@ -37,6 +39,8 @@ class Endpoints:
             serve_url=f"http://{LOOPBACK}:{self.serve}",
             dashboard_url=f"http://{LOOPBACK}:{self.dashboard}",
             worker_url=f"http://{LOOPBACK}:{self.worker}",
+            prometheus_url=f"http://{LOOPBACK}:{self.prometheus}" if self.prometheus else None,
+            node_exporter_port=self.node_exporter,
             home=home,
         )
 
@@ -52,7 +56,18 @@ class Endpoints:
             dashboard=ports[2],
             gcs=state.gcs_port,
             worker=ports[3],
+            prometheus=urlsplit(state.prometheus_url or "").port or 0,
+            node_exporter=state.node_exporter_port,
         )
+
+    def observed(self, *, node_exporter: bool) -> Endpoints:
+        """With ports for those who watch; those that there are stay."""
+        taken = {self.gateway, self.serve, self.dashboard, self.gcs, self.worker}
+        prometheus = self.prometheus or _preferred(9090, taken)
+        node = self.node_exporter
+        if node_exporter and not node:
+            node = _preferred(9100, taken | {prometheus})
+        return replace(self, prometheus=prometheus, node_exporter=node)
 
 
 def choose(host: str, port: int) -> Endpoints:
@@ -62,13 +77,16 @@ def choose(host: str, port: int) -> Endpoints:
     taken = {port}
     chosen = []
     for preferred in (8100, 8265, 6379, 8090):
-        found = preferred if _is_free(LOOPBACK, preferred) and preferred not in taken else 0
-        chosen.append(found or _any_free(taken))
+        chosen.append(_preferred(preferred, taken))
         taken.add(chosen[-1])
     serve, dashboard, gcs, worker = chosen
     return Endpoints(
         host=host, gateway=port, serve=serve, dashboard=dashboard, gcs=gcs, worker=worker
     )
+
+
+def _preferred(port: int, taken: set[int]) -> int:
+    return port if port not in taken and _is_free(LOOPBACK, port) else _any_free(taken)
 
 
 def _is_free(host: str, port: int) -> bool:

@@ -1,7 +1,7 @@
 """Where local mode keeps things, and the file through which other commands find it.
 
 ``$SLIPWAY_HOME`` (default ``~/.slipway``): local.json, postgres/, runs/, artifacts/, gateway/,
-logs/. ``local.json`` exists while the platform is up.
+observe/, logs/. ``local.json`` exists while the platform is up.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class LocalState(Spec):
     gateway_host: str = "127.0.0.1"
     gcs_port: int = 6379
     worker_url: str = "http://127.0.0.1:8090"
+    prometheus_url: str | None = None
+    node_exporter_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ class Layout:
     @property
     def logs(self) -> Path:
         return self.home / "logs"
+
+    @property
+    def observe(self) -> Path:
+        """Prometheus' configuration, targets and data."""
+        return self.home / "observe"
 
     def gateway_state(self, slot: int) -> Path:
         """A gateway process's own folder: its segments and its copy of the routes."""

@@ -24,6 +24,7 @@ from slipway_cli.errors import CliError, Conflict
 from slipway_cli.local import process
 from slipway_cli.local.endpoints import LOOPBACK, Endpoints, choose
 from slipway_cli.local.layout import Layout, LocalState
+from slipway_cli.local.observe import PROMETHEUS, find_node_exporter, observer_plans, write_config
 from slipway_cli.local.plan import process_plans
 from slipway_cli.local.process import ProcessPlan, ProcessRecord
 from slipway_store import embedded
@@ -83,6 +84,7 @@ class Supervisor:
     layout: Layout
     host: str = LOOPBACK
     port: int = 8000
+    observe: bool = False
     say: Callable[[str], None] = print
     _plans: dict[str, ProcessPlan] = field(default_factory=dict)
     _records: dict[str, ProcessRecord] = field(default_factory=dict)
@@ -98,7 +100,10 @@ class Supervisor:
         self._records = process.read_records(self.layout.processes_file)
         endpoints = self._endpoints()
         state = endpoints.state(dsn=dsn, home=str(self.layout.home))
-        self._plans = {p.name: p for p in process_plans(self.layout, endpoints, state)}
+        write_config(self.layout, endpoints)
+        plans = process_plans(self.layout, endpoints, state)
+        plans += observer_plans(self.layout, endpoints)
+        self._plans = {plan.name: plan for plan in plans}
         for plan in self._plans.values():
             self._ensure(plan)
         self.layout.write_state(state)
@@ -150,8 +155,12 @@ class Supervisor:
         """Those of the last supervisor while one of its processes lives."""
         state = self.layout.read_state()
         if state is None or not any(r.living() for r in self._records.values()):
-            return choose(self.host, self.port)
-        return Endpoints.of(state)
+            found = choose(self.host, self.port)
+        else:
+            found = Endpoints.of(state)
+        if not self.observe:
+            return found
+        return found.observed(node_exporter=find_node_exporter() is not None)
 
     def _ensure(self, plan: ProcessPlan) -> None:
         record = self._records.get(plan.name)
@@ -171,6 +180,8 @@ class Supervisor:
             "gateway-0": f"{state.gateway_url}/ready",
             "worker": f"{state.worker_url}/readyz",
         }
+        if state.prometheus_url:
+            waiting[PROMETHEUS] = f"{state.prometheus_url}/-/ready"
         while waiting:
             waiting = {name: url for name, url in waiting.items() if not _answers(url)}
             if waiting and time.monotonic() > deadline:
@@ -187,6 +198,8 @@ def stop_home(layout: Layout, *, say: Callable[[str], None]) -> None:
         _stop_group(records, group, say=say)
     _stop_runs(layout)
     _stop_group(records, "ray", say=say)
+    for group in ("prometheus", "node"):
+        _stop_group(records, group, say=say)
     layout.processes_file.unlink(missing_ok=True)
     if layout.postgres.exists():
         embedded.stop(layout.postgres)

@@ -25,6 +25,7 @@ from slipway_cli.errors import CliError, InvalidInput
 from slipway_cli.local.doctor import examine
 from slipway_cli.local.endpoints import LOOPBACK
 from slipway_cli.local.layout import Layout, LocalState, default_home
+from slipway_cli.local.observe import find_prometheus
 from slipway_cli.local.plan import ray_temp_dir
 from slipway_cli.local.supervisor import POLL_SECONDS, Supervisor, held_home, take_down
 from slipway_store.connect import Pool
@@ -36,6 +37,9 @@ Host = Annotated[str, typer.Option(help="Where the gateway listens; keyless only
 Demo = Annotated[bool, typer.Option("--demo", help="Run the demo's four versions, then stay up.")]
 Once = Annotated[bool, typer.Option("--once", help="With --demo: stop when it has ended.")]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Return once everything is ready.")]
+Observe = Annotated[
+    bool, typer.Option("--observe", help="A Prometheus beside it, with the same rules and alerts.")
+]
 Purge = Annotated[bool, typer.Option("--purge", help="Delete the home's data too.")]
 MadeAt = Annotated[
     float | None, typer.Option("--made-at", hidden=True, help="Unix seconds at which make began.")
@@ -63,6 +67,7 @@ def up(
     detach: Detach = False,
     host: Host = LOOPBACK,
     port: Port = 8000,
+    observe: Observe = False,
     made_at: MadeAt = None,
 ) -> None:
     """Start PostgreSQL, Ray Serve, the controller, two gateways and a worker on this machine."""
@@ -71,10 +76,12 @@ def up(
         raise InvalidInput("--demo runs in the foreground; leave out --detach")
     if once and not demo:
         raise InvalidInput("--once goes with --demo")
+    if observe:
+        find_prometheus()  # before anything is started
     if detach:
-        _detach(layout, host=host, port=port)
+        _detach(layout, host=host, port=port, observe=observe)
         return
-    supervisor = Supervisor(layout=layout, host=host, port=port, say=_say)
+    supervisor = Supervisor(layout=layout, host=host, port=port, observe=observe, say=_say)
     outcome = _up(layout, supervisor, Wishes(demo=demo, once=once, made_at=made_at))
     if outcome is not None:
         print(outcome.line, flush=True)
@@ -147,17 +154,19 @@ def _demo_context(state: LocalState, started_at: float, made_at: float | None) -
         platform=partial(_laptop, dashboard_url=state.dashboard_url),
         home=Path(state.home),
         marks=(state.home, str(ray_temp_dir(Path(state.home)))),
+        prometheus_url=state.prometheus_url,
         made_at=made_at or started_at,
         started_at=started_at,
         console=Console(stderr=True),
     )
 
 
-def _detach(layout: Layout, *, host: str, port: int) -> None:
+def _detach(layout: Layout, *, host: str, port: int, observe: bool) -> None:
     """Start the same command in a session of its own and wait until it answers."""
     layout.logs.mkdir(parents=True, exist_ok=True)
     log = layout.logs / "supervisor.log"
     argv = [sys.executable, "-m", "slipway_cli", "up", "--host", host, "--port", str(port)]
+    argv += ["--observe"] if observe else []
     with log.open("ab") as output:
         child = subprocess.Popen(
             argv,
@@ -196,4 +205,6 @@ def _print_addresses(state: LocalState) -> None:
     console.print(f"\nSlipway is up. Gateway {state.gateway_url} (docs: {state.gateway_url}/docs)")
     console.print(f"  curl {state.gateway_url}/v1/models")
     console.print("  slipway get mv    slipway chat MODEL    slipway doctor")
+    if state.prometheus_url:
+        console.print(f"  Prometheus {state.prometheus_url} (docs/monitoring.md)")
     console.print(f"  data and logs: {state.home}    Ctrl-C or `slipway down` stops it")
