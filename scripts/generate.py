@@ -12,6 +12,7 @@ from pathlib import Path
 
 import chart_generated
 
+import slipway_rules.files
 from slipway_contracts.crd.__main__ import rendered
 from slipway_telemetry.schema import documents as log_documents
 
@@ -20,6 +21,7 @@ Generator = Callable[[], dict[str, str]]
 FOLDERS: dict[str, Generator] = {
     "deploy/crds": rendered,
     "charts/slipway/crds": chart_generated.crds,
+    "charts/slipway/files/rules": slipway_rules.files.rendered,
 }
 BESIDE: dict[str, Generator] = {
     "charts/slipway": chart_generated.documents,

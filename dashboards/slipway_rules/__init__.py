@@ -1,0 +1,1 @@
+"""Slipway's Prometheus rules as code: recorded series and alerts."""
