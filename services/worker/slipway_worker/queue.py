@@ -2,8 +2,8 @@
 
 pgqueuer writes by a job's id alone, so a worker that was taken for dead could finish or re-queue a
 job that another holds by now. Every write here names the owner, and finishing is a settlement.
-Which lanes are asked, and for how many jobs, is ``Turns``; a lane's limit over all workers is
-pgqueuer's own (one seat a running job, unique in the database).
+Which lanes are asked, and for how many jobs, is ``Turns``; taking them is the store's ``claims``,
+and a lane's limit over all workers is pgqueuer's seats.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from pgqueuer.adapters.persistence.qb import (
     QueryBuilderEnvironment,
@@ -26,6 +27,7 @@ from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.domain.types import QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
+from slipway_store import claims
 from slipway_store import jobs as store
 from slipway_store.jobs import kind_of
 from slipway_worker.driver import StoreDriver
@@ -35,6 +37,8 @@ from slipway_worker.outcome import SUSPECT, Again, GivenUp, Patience, Stored
 from slipway_worker.settlement import Settled, settle
 
 LANES_PERIOD = 0.5
+# Looks for jobs of silent workers within the time after which a worker is silent.
+LOOKS_FOR_SILENT = 8
 
 # The names that the migration gives; never what the environment says.
 NAMES = DBSettings(
@@ -77,11 +81,12 @@ class JobQueue(Queries):
         self._store_driver = driver
         self._kinds = kinds
         self._concurrency = concurrency
-        self._limit = EntrypointExecutionParameter(concurrency_limit=tenant_concurrency)
+        self._tenant_concurrency = tenant_concurrency
         self._patience = patience
         self._suspects: set[types.JobId] = set()
         self._turns = Turns(self._rank_of)
         self._lanes_due = 0.0
+        self._silent_due = 0.0
         self._freed = asyncio.Event()
         self._closed = False
 
@@ -105,7 +110,7 @@ class JobQueue(Queries):
                 return []
         if time.monotonic() >= self._lanes_due:
             await self._look_for_lanes()
-        found = await self._dequeue_from(room, queue_manager_id, heartbeat_timeout)
+        found = await self._take_over(room, heartbeat_timeout) or await self._claim(room)
         if not found:
             self._lanes_due = 0.0
         return await self._without_suspects(found)
@@ -207,22 +212,28 @@ class JobQueue(Queries):
         self._turns.update(await self._store_driver.patiently(lambda: store.busy_lanes(pool)))
         self._lanes_due = time.monotonic() + LANES_PERIOD
 
-    async def _dequeue_from(
-        self, room: int, owner: QueueManagerId, heartbeat_timeout: timedelta
-    ) -> list[models.Job]:
-        for lanes in self._turns.groups(room, limit=self._limit.concurrency_limit):
-            found = await super().dequeue(
-                batch_size=room,
-                entrypoints={QueueEntrypoint(lane): self._limit for lane in lanes},
-                queue_manager_id=owner,
-                global_concurrency_limit=None,
-                heartbeat_timeout=heartbeat_timeout,
-            )
-            for lane in {job.entrypoint for job in found} or lanes:
+    async def _claim(self, room: int) -> list[models.Job]:
+        picks, limit = self._store_driver.picks, self._tenant_concurrency
+        for lanes in self._turns.groups(room, limit=limit):
+            ask = partial(claims.claim, picks, self.owner, lanes, room=room, limit=limit)
+            rows = await self._store_driver.patiently(ask)
+            for lane in {row["entrypoint"] for row in rows} or lanes:
                 self._turns.serve(lane)
-            if found:
-                return found
+            if rows:
+                return [models.Job.model_validate(dict(row)) for row in rows]
         return []
+
+    async def _take_over(self, room: int, silent: timedelta) -> list[models.Job]:
+        """What a silent worker left; looked for a few times within the time that it is given."""
+        if time.monotonic() < self._silent_due:
+            return []
+        picks = self._store_driver.picks
+        rows = await self._store_driver.patiently(
+            lambda: claims.take_over(picks, self.owner, self._turns.known, room=room, silent=silent)
+        )
+        if len(rows) < room:
+            self._silent_due = time.monotonic() + silent.total_seconds() / LOOKS_FOR_SILENT
+        return [models.Job.model_validate(dict(row)) for row in rows]
 
     def _lanes(self) -> list[QueueEntrypoint]:
         return [QueueEntrypoint(lane) for lane in self._turns.known]
