@@ -14,6 +14,8 @@ import chart_generated
 
 import slipway_rules.files
 from slipway_contracts.crd.__main__ import rendered
+from slipway_dashboards import document
+from slipway_dashboards import render as dashboards
 from slipway_telemetry.schema import documents as log_documents
 
 ROOT = Path(__file__).parents[1]
@@ -21,11 +23,12 @@ Generator = Callable[[], dict[str, str]]
 FOLDERS: dict[str, Generator] = {
     "deploy/crds": rendered,
     "charts/slipway/crds": chart_generated.crds,
+    "charts/slipway/files/dashboards": dashboards.rendered,
     "charts/slipway/files/rules": slipway_rules.files.rendered,
 }
 BESIDE: dict[str, Generator] = {
     "charts/slipway": chart_generated.documents,
-    "docs": log_documents,
+    "docs": lambda: log_documents() | document.documents(),
 }
 
 

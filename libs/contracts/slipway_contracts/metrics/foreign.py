@@ -28,6 +28,7 @@ class Exporter(StrEnum):
     POSTGRES = "PostgreSQL exporter"
     QDRANT = "Qdrant"
     CERT_MANAGER = "cert-manager"
+    BLACKBOX = "blackbox exporter"
 
 
 TARGET_LABELS = ("job", "instance", "namespace", "pod", "container", "node", "service", "endpoint")
@@ -74,7 +75,7 @@ PROMETHEUS = (
         of=(
             Label(name="alertname", bound=200),
             Label(name="alertstate", values=("pending", "firing")),
-            Label(name="severity", values=("critical", "warning", "info")),
+            Label(name="severity", values=("page", "ticket", "info")),
             Label(name="model", bound=500),
             Label(name="version", bound=2000),
         ),
@@ -195,6 +196,7 @@ NODE = (
         "gauge",
         "node_filesystem_size_bytes",
         "node_filesystem_avail_bytes",
+        "node_filesystem_readonly",
         of="device fstype mountpoint",
     ),
     *_family(
@@ -292,6 +294,7 @@ KUBERNETES = (
         "certmanager_certificate_ready_status",
         of="name condition",
     ),
+    *_family(Exporter.BLACKBOX, "gauge", "probe_ssl_earliest_cert_expiry", "probe_success"),
 )
 
 FOREIGN: tuple[Foreign, ...] = (
