@@ -1,4 +1,4 @@
-"""The command line: ``python3 deploy/cluster up|down|status|logs|tools|import|minio|install|…``.
+"""The command line: ``python3 deploy/cluster up|down|status|logs|tools|import|minio|prometheus|…``.
 
 It prints one line a step on standard error; an error is one line that says what to do.
 """
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import cache, kind, minio, preflight, release, tools, volumes
+from . import cache, kind, minio, preflight, prometheus, release, tools, volumes
 from .assembled import Assembled
 from .cache import Folders
 from .errors import ClusterError
@@ -54,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
     load = commands.add_parser("import", help="import image archives into the node")
     load.add_argument("archives", nargs="+", type=Path)
     store = commands.add_parser("minio", help="an S3 server in it; install takes values-minio.yaml")
+    watch = "a Prometheus in it, by its operator; install takes values-monitored.yaml"
+    commands.add_parser("prometheus", help=watch)
     install = commands.add_parser("install", help="the chart, with values-test.yaml")
     install.add_argument("--values", action="append", default=[], type=Path)
     remove = commands.add_parser("remove", help="the namespace that install made")
@@ -141,6 +143,12 @@ def run_minio(folders: Folders, options: argparse.Namespace) -> int:
     return 0
 
 
+def run_prometheus(folders: Folders, options: argparse.Namespace) -> int:
+    chosen(folders, options.runtime).load(prometheus.archives(folders, say=say))
+    prometheus.install(folders, say=say)
+    return 0
+
+
 def run_install(folders: Folders, options: argparse.Namespace) -> int:
     release.install(folders, options.namespace, *options.values, say=say)
     return 0
@@ -167,6 +175,7 @@ COMMANDS: dict[str, Callable[[Folders, argparse.Namespace], int]] = {
     "tools": run_tools,
     "import": run_import,
     "minio": run_minio,
+    "prometheus": run_prometheus,
     "install": run_install,
     "remove": run_remove,
     "reclaim": run_reclaim,

@@ -1,16 +1,26 @@
-"""The cluster's own images, each one static binary: the pods' sandbox, KubeRay, MinIO."""
+"""The cluster's own images, each one binary: the pods' sandbox, KubeRay, MinIO, Prometheus."""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from pathlib import Path
 
 from . import archive, layout, tools
 from .cache import Folders
+from .commands import tried
 from .versions import TOOLS
 
 PAUSE_SOURCE = Path(__file__).parents[1] / "pause" / "main.go"
 KUBERAY_IMAGE = f"docker.io/slipway/kuberay-operator:{TOOLS['kuberay-operator'].version}"
 MINIO_IMAGE = "docker.io/slipway/minio:test"
+PROMETHEUS_OPERATOR_IMAGE = (
+    f"docker.io/slipway/prometheus-operator:{TOOLS['prometheus-operator'].version}"
+)
+CONFIG_RELOADER_IMAGE = (
+    f"docker.io/slipway/prometheus-config-reloader:{TOOLS['prometheus-config-reloader'].version}"
+)
+PROMETHEUS_IMAGE = "docker.io/slipway/prometheus:test"
 USER = "65532:65532"
 
 
@@ -35,6 +45,38 @@ def kuberay(folders: Folders) -> Path:
 def minio(folders: Folders) -> Path:
     """The archive of the S3 server's image, made once a version."""
     return _of_tool(folders, "minio", name=MINIO_IMAGE, path="/minio")
+
+
+def monitoring(folders: Folders) -> list[Path]:
+    """The archives of the Prometheus operator, its reloader and a Prometheus."""
+    operator, reloader = "prometheus-operator", "prometheus-config-reloader"
+    return [
+        _of_tool(folders, operator, name=PROMETHEUS_OPERATOR_IMAGE, path="/operator"),
+        _of_tool(folders, reloader, name=CONFIG_RELOADER_IMAGE, path=f"/bin/{reloader}"),
+        _prometheus(folders),
+    ]
+
+
+def _prometheus(folders: Folders) -> Path:
+    """Debian's is not static and has no version in its name, so its content names the archive."""
+    binary = tools.path_of(folders, "prometheus")
+    digest = hashlib.sha256(binary.read_bytes()).hexdigest()[:12]
+    target = folders.images / f"prometheus-{digest}.tar"
+    if not target.exists():
+        archive.write(
+            target,
+            name=PROMETHEUS_IMAGE,
+            binary=binary,
+            path="/bin/prometheus",
+            user=USER,
+            libraries=loaded(tried("ldd", binary)),
+        )
+    return target
+
+
+def loaded(said: str) -> list[Path]:
+    """Files that ``ldd`` names; none for a static binary, of which it says only that."""
+    return [Path(found) for found in re.findall(r"(/\S+) \(0x", said)]
 
 
 def _of_tool(folders: Folders, tool: str, *, name: str, path: str) -> Path:
