@@ -20,11 +20,14 @@ from slipway_cli.main import main
 from slipway_cli.resources import Kind, Resource, parse_resource
 from slipway_cli.shell import Shell
 from slipway_cli.terminal import Terminal
+from slipway_contracts.model_version import ModelVersion
+from slipway_contracts.run import Progress
 from slipway_store.events import Event
 from slipway_store.jobs import DeadJob, QueuedJob
 from slipway_store.keys import KeyRecord, NewKey
 from slipway_store.measurements import Measurement
 from slipway_store.tenants import Tenant, TenantSettings
+from slipway_store.traffic import Traffic
 from slipway_store.usage import Usage
 
 NO_TRAFFIC = LiveTraffic(requests=0, requests_per_second=0, bad=0)
@@ -145,12 +148,31 @@ class FakeEvents:
 class FakeEvidence:
     measurement: Measurement | None = None
     traffic: LiveTraffic = NO_TRAFFIC
+    earlier: list[Measurement] = field(default_factory=list)
+    buckets: list[Traffic] = field(default_factory=list)
 
     async def latest(self, model: str, version: str) -> Measurement | None:
         return self.measurement
 
     async def last_hour(self, model: str, version: str) -> LiveTraffic:
         return self.traffic
+
+    async def history(self, model: str, version: str, *, limit: int) -> Sequence[Measurement]:
+        every = self.earlier + ([self.measurement] if self.measurement is not None else [])
+        return list(reversed(every))[:limit]
+
+    async def over_time(
+        self, model: str, *, since: datetime, until: datetime, seconds: int
+    ) -> Sequence[Traffic]:
+        return [point for point in self.buckets if since <= point.at < until]
+
+
+@dataclass
+class FakeProgress:
+    lines: list[Progress] = field(default_factory=list)
+
+    async def progress(self, version: ModelVersion) -> Sequence[Progress]:
+        return self.lines
 
 
 @dataclass
@@ -268,7 +290,8 @@ class Cli:
         self.home, self.running = home, running
         self.objects, self.events = FakeObjects(), FakeEvents()
         self.evidence, self.keys, self.jobs = FakeEvidence(), FakeKeys(), FakeJobs()
-        self.tenants, self.usage = FakeTenants(), FakeUsage()
+        self.tenants, self.usage, self.progress = FakeTenants(), FakeUsage(), FakeProgress()
+        self.in_cluster = False
 
     def run(self, *arguments: str, tty: bool = False) -> Ran:
         out, err = io.StringIO(), io.StringIO()
@@ -290,10 +313,11 @@ class Cli:
             dsn="", gateway_url="", serve_url="", dashboard_url="", home=str(layout.home)
         )
         yield Session(
-            state=state,
+            state=None if self.in_cluster else state,
             objects=self.objects,
             events=self.events,
             evidence=self.evidence,
+            progress=self.progress,
             keys=self.keys,
             jobs=self.jobs,
             tenants=self.tenants,

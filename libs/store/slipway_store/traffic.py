@@ -48,6 +48,31 @@ class Summary:
     last_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What one version answered in one bucket. ``at``: its beginning. Copies are left out."""
+
+    at: datetime
+    version: str
+    requests: int
+    bad: int
+
+
+async def over_time(
+    pool: Pool, *, model: str, since: datetime, until: datetime, seconds: int
+) -> list[Traffic]:
+    """The Model's attempts by version in buckets of ``seconds``, oldest first."""
+    rows = await pool.fetch(
+        """SELECT date_bin(make_interval(secs => $4), "timestamp", $2) AS at, version,
+            count(*) AS requests, count(*) FILTER (WHERE error OR refused) AS bad
+        FROM request_logs WHERE model_name = $1 AND NOT shadow
+            AND "timestamp" >= $2 AND "timestamp" < $3
+        GROUP BY 1, 2 ORDER BY 1, 2""",
+        *(model, since, until, seconds),
+    )
+    return [Traffic(**dict(row)) for row in rows]
+
+
 async def baseline(pool: Pool, *, model: str, version: str, now: datetime) -> Baseline:
     """The hour that ends at ``now``, without shadow copies and failed attempts' timings."""
     row = await pool.fetchrow(

@@ -1,23 +1,26 @@
 """What the verbs need of a platform, as small Protocols, and the session that carries them.
 
-Local mode implements them over PostgreSQL (``postgres.py``); a cluster will over its API server.
-No verb knows which one it talks to.
+Local mode implements them over PostgreSQL (``postgres.py``), a cluster over its API server
+(``cluster``), where what only PostgreSQL has is out of reach. No verb knows which one it talks to.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 from slipway_cli.local.layout import LocalState
 from slipway_cli.resources import Kind, Resource
+from slipway_contracts.model_version import ModelVersion
+from slipway_contracts.run import Progress
 from slipway_store.events import Event
 from slipway_store.jobs import DeadJob, QueuedJob
 from slipway_store.keys import KeyRecord, NewKey
 from slipway_store.measurements import Measurement
 from slipway_store.tenants import Tenant, TenantSettings
+from slipway_store.traffic import Traffic
 from slipway_store.usage import Usage
 
 
@@ -73,6 +76,24 @@ class EvidenceReader(Protocol):
 
     async def last_hour(self, model: str, version: str) -> LiveTraffic: ...
 
+    async def history(self, model: str, version: str, *, limit: int) -> Sequence[Measurement]:
+        """The newest ``limit``, newest first."""
+        ...
+
+    async def over_time(
+        self, model: str, *, since: datetime, until: datetime, seconds: int
+    ) -> Sequence[Traffic]:
+        """The Model's traffic by version, in buckets of ``seconds``."""
+        ...
+
+
+class ProgressReader(Protocol):
+    """How a version's training went."""
+
+    async def progress(self, version: ModelVersion) -> Sequence[Progress]:
+        """Every line that is kept, oldest first; in a cluster the latest only."""
+        ...
+
 
 class KeyRegistry(Protocol):
     """The gateway's API keys."""
@@ -126,13 +147,19 @@ class JobRegistry(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One connection to a running Slipway."""
+    """One connection to a running Slipway. ``state``: None in a cluster."""
 
-    state: LocalState
+    state: LocalState | None
     objects: ObjectClient
     events: EventReader
     evidence: EvidenceReader
+    progress: ProgressReader
     keys: KeyRegistry
     jobs: JobRegistry
     tenants: TenantRegistry
     usage: UsageReader
+
+    @property
+    def has_database(self) -> bool:
+        """Whether measurements, the request log and keys can be read from here."""
+        return self.state is not None

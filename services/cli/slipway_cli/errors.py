@@ -3,6 +3,7 @@
 CliError                 1  the command ran and failed
 ├── InvalidInput         2  a manifest, a flag or a name that cannot be used
 ├── NotRunning           3  nothing listens: `slipway up` has not run
+├── OutOfReach           3  it is in the platform's PostgreSQL, and this is a cluster from outside
 ├── NotFound             4  no such object, version, run or key
 ├── Conflict             5  the object's state does not allow it, or someone else changed it
 └── TimedOut             6  `wait` and `delete` gave up waiting
@@ -42,6 +43,12 @@ class InvalidInput(CliError):
 
 class NotRunning(CliError):
     """PostgreSQL or the gateway of this home is not up."""
+
+    exit_code = ExitCode.NOT_RUNNING
+
+
+class OutOfReach(CliError):
+    """What only PostgreSQL has, asked of a cluster from outside."""
 
     exit_code = ExitCode.NOT_RUNNING
 

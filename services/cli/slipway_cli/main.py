@@ -7,11 +7,14 @@ Exit codes: 0 ok, 1 failed, 2 wrong input, 3 not running, 4 not found, 5 conflic
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from slipway_cli.errors import CliError, ExitCode
-from slipway_cli.shell import Shell
+from slipway_cli.cluster.target import ClusterTarget
+from slipway_cli.errors import CliError, ExitCode, InvalidInput
+from slipway_cli.shell import Shell, shell_of
 from slipway_cli.verbs import (
     apply,
     chat,
@@ -24,7 +27,9 @@ from slipway_cli.verbs import (
     lifecycle,
     logs,
     rollout,
+    status,
     tenants,
+    top,
     up,
     usage,
     wait,
@@ -38,6 +43,8 @@ EPILOG = (
 # In the order of the help: run it, change it, look at it, steer it.
 VERBS = (
     up,
+    status,
+    top,
     apply,
     get,
     describe,
@@ -54,6 +61,14 @@ VERBS = (
     usage,
     jobs,
 )
+# Verbs that are about processes of this machine, and what to do in a cluster instead.
+LOCAL_VERBS = {
+    "up": "a cluster gets Slipway by its chart",
+    "down": "a cluster loses Slipway by helm uninstall",
+    "doctor": "see the cluster with: slipway status",
+    "logs": "read a pod's log with kubectl logs",
+    "chat": "ask the cluster's gateway with curl",
+}
 
 
 def build_app() -> typer.Typer:
@@ -67,9 +82,39 @@ def build_app() -> typer.Typer:
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(choose)
     for verb in VERBS:
         verb.register(app)
     return app
+
+
+def choose(
+    ctx: typer.Context,
+    context: Annotated[
+        str | None, typer.Option(help="A cluster, by the kubeconfig's context (SLIPWAY_CONTEXT).")
+    ] = None,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="Its kubeconfig (SLIPWAY_KUBECONFIG, KUBECONFIG).")
+    ] = None,
+    namespace: Annotated[
+        str | None, typer.Option(help="Of the cluster (SLIPWAY_NAMESPACE, the context's own).")
+    ] = None,
+) -> None:
+    """From data to production traffic: train, evaluate, serve, canary, promote, roll back."""
+    given = {"context": context, "kubeconfig": kubeconfig, "namespace": namespace}
+    said = {name: value for name, value in given.items() if value is not None}
+    target = ClusterTarget().model_copy(update=said)
+    if not target.chosen:
+        if namespace is not None:
+            raise InvalidInput("--namespace is a cluster's; give --context NAME with it")
+        return
+    verb = ctx.invoked_subcommand
+    if verb in LOCAL_VERBS:
+        raise InvalidInput(
+            f"{verb} is for local mode, and {target} is chosen; {LOCAL_VERBS[verb]}, or unset "
+            "SLIPWAY_CONTEXT and SLIPWAY_KUBECONFIG"
+        )
+    ctx.obj = shell_of(ctx).at(target)
 
 
 def main(arguments: Sequence[str] | None = None, *, shell: Shell | None = None) -> int:

@@ -28,6 +28,9 @@ VERB_FIELDS: dict[Kind, tuple[str, ...]] = {
 }
 
 
+OVERRIDES = ("serving", "evaluation", "rollout")
+
+
 class Action(StrEnum):
     """What happens to one object; the words that ``apply`` prints."""
 
@@ -82,9 +85,20 @@ def _change(resource: Resource, current: Resource | None) -> Change:
     before = current.spec.sparse()
     kept = {f: before[f] for f in VERB_FIELDS[Kind(resource.kind)] if f in before and f not in spec}
     spec = {**spec, **kept}
-    same = spec == before and resource.metadata.labels == current.metadata.labels
+    same = _meaning(resource, spec) == _meaning(current, before)
+    same = same and resource.metadata.labels == current.metadata.labels
     action = Action.UNCHANGED if same else Action.CONFIGURED
     return Change(action=action, resource=resource, current=current, spec=spec)
+
+
+def _meaning(resource: Resource, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What a sparse spec says, defaults written out: an API server stores them, PostgreSQL not.
+
+    What overrides a Model's settings stays sparse: there a default that is written means itself.
+    """
+    whole = type(resource.spec).model_validate(spec).wire()
+    overrides = {} if isinstance(resource, Model) else {f: spec.get(f) for f in OVERRIDES}
+    return whole | overrides
 
 
 def _refusals(

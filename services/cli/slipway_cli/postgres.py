@@ -17,6 +17,7 @@ from slipway_cli.client import LiveTraffic, Session
 from slipway_cli.errors import Conflict, InvalidInput, NotFound, NotRunning
 from slipway_cli.local.layout import Layout
 from slipway_cli.resources import Kind, Resource, parse_resource
+from slipway_cli.run_folders import RunFolders
 from slipway_cli.settings import require_state
 from slipway_contracts.names import FINALIZER
 from slipway_store import errors as store
@@ -48,6 +49,7 @@ async def connect(layout: Layout) -> AsyncIterator[Session]:
             objects=PostgresObjects(pool, state.dsn),
             events=PostgresEvents(pool),
             evidence=PostgresEvidence(pool),
+            progress=RunFolders(layout.home / "runs"),
             keys=PostgresKeys(pool),
             jobs=PostgresJobs(pool),
             tenants=PostgresTenants(pool),
@@ -178,6 +180,18 @@ class PostgresEvidence:
             requests_per_second=base.requests_per_second,
             bad=totals.errors,
         )
+
+    async def history(self, model: str, version: str, *, limit: int) -> Sequence[Measurement]:
+        with _translated():
+            return await measurements.history(self.pool, model, version, limit=limit)
+
+    async def over_time(
+        self, model: str, *, since: datetime, until: datetime, seconds: int
+    ) -> Sequence[traffic.Traffic]:
+        with _translated():
+            return await traffic.over_time(
+                self.pool, model=model, since=since, until=until, seconds=seconds
+            )
 
 
 @dataclass(frozen=True, slots=True)

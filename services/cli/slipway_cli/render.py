@@ -43,6 +43,11 @@ def span(length: timedelta) -> str:
     return f"{days}d"
 
 
+def length(seconds: float) -> str:
+    """``span`` of seconds."""
+    return span(timedelta(seconds=seconds))
+
+
 def to_yaml(value: Any) -> str:
     """Block style, keys in their order."""
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)

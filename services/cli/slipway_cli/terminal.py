@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.text import Text
 
+# Wider than any line that is drawn.
+PIPE_WIDTH = 400
 PHASE_STYLES = {
     "Serving": "green",
     "Canary": "cyan",
@@ -53,6 +55,16 @@ class Terminal:
         for phase, style in PHASE_STYLES.items():
             line.highlight_words([phase], style=style)
         self.out.print(line, end=end)
+
+    def draw(self, what: RenderableType) -> None:
+        """A result in tables; never wrapped to a width that a pipe does not have."""
+        if self.out.is_terminal:
+            self.out.print(what, soft_wrap=False)
+            return
+        with self.out.capture() as captured:
+            self.out.print(what, width=PIPE_WIDTH, soft_wrap=False)
+        for line in captured.get().splitlines():
+            self.out.print(line.rstrip())
 
     def note(self, text: str) -> None:
         """For the person, not for the pipe."""

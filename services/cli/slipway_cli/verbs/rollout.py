@@ -1,4 +1,4 @@
-"""``slipway rollout``: how a rollout stands, and what one would take."""
+"""``slipway rollout``: how a rollout stands, why it stands there, and what one would take."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from slipway_store.measurements import Measurement
 
 def register(app: typer.Typer) -> None:
     """Add the group."""
-    group = typer.Typer(no_args_is_help=True, help="Rollouts: state and forecast.")
+    group = typer.Typer(no_args_is_help=True, help="Rollouts: state, reasons and forecast.")
     group.command("status")(status)
+    group.command("explain")(explain)
     group.command("simulate")(simulate)
     app.add_typer(group, name="rollout")
 
@@ -34,8 +35,27 @@ def status(ctx: typer.Context, target: TargetArgument) -> None:
 
     async def work(session: Session) -> None:
         version = await _version(session, target)
-        found = await session.evidence.latest(version.spec.model, version.metadata.name)
+        found = None
+        if session.has_database:
+            found = await session.evidence.latest(version.spec.model, version.metadata.name)
         for line in status_lines(version, found, now=datetime.now(UTC)):
+            terminal.print(line)
+
+    shell_of(ctx).run(work)
+
+
+def explain(ctx: typer.Context, target: TargetArgument) -> None:
+    """Say in sentences why a version stands where it stands, and what happens next."""
+    # numpy comes with the verdicts' bounds: only this verb waits for it.
+    from slipway_cli.explain.explaining import explain as explained
+    from slipway_cli.explain.gather import situation_of
+
+    terminal = shell_of(ctx).terminal
+
+    async def work(session: Session) -> None:
+        version = await _version(session, target)
+        situation = await situation_of(session, version, now=datetime.now(UTC))
+        for line in explained(situation).lines():
             terminal.print(line)
 
     shell_of(ctx).run(work)
