@@ -13,7 +13,10 @@ from chart_values import ACCEPTED
 from helm_chart import CHART, render, template, tool
 from kube_schemas import core_schemas, crd_schemas
 
-# Kinds of others that the chart writes by option: only the fields that it uses.
+from slipway_cluster import prometheus
+from slipway_cluster.cache import folders
+
+# Kinds of others whose CRDs are not had here: only the fields that the chart uses.
 OPTIONAL = Path(__file__).with_name("schemas")
 NAMES = "{{ .ResourceKind }}{{ .KindSuffix }}.json"
 
@@ -25,6 +28,8 @@ def schemas(tmp_path_factory) -> Path:
     for path in [*core_schemas().iterdir(), *OPTIONAL.iterdir()]:
         shutil.copy(path, folder)
     crd_schemas(CHART / "crds", folder)
+    for kind in ("podmonitors", "prometheusrules", "servicemonitors"):
+        crd_schemas(prometheus.crds(folders()), folder, chosen=f"*_{kind}.yaml")
     return folder
 
 
@@ -65,6 +70,7 @@ def test_the_crds_conform(schemas):
         ("Model", ("spec", "servings"), {}),
         ("ModelVersion", ("spec", "source", "random", "seed"), "one"),
         ("ServiceMonitor", ("spec", "endpoint"), []),
+        ("PodMonitor", ("spec", "podMetricsEndpoint"), []),
         ("HTTPRoute", ("spec", "parentRef"), []),
     ],
 )

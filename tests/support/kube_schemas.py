@@ -45,9 +45,9 @@ def core_schemas() -> Path:
     return folder
 
 
-def crd_schemas(crds: Path, folder: Path) -> None:
-    """Schemas of the CRDs in a folder, in kubeconform's naming, into ``folder``."""
-    for path in sorted(crds.glob("*.yaml")):
+def crd_schemas(crds: Path, folder: Path, *, chosen: str = "*.yaml") -> None:
+    """Schemas of the ``chosen`` CRDs of a folder, in kubeconform's naming, into ``folder``."""
+    for path in sorted(crds.glob(chosen)):
         crd = yaml.safe_load(path.read_text("utf-8"))["spec"]
         for version in crd["versions"]:
             name = _file_name(crd["names"]["kind"], crd["group"], version["name"])
