@@ -31,6 +31,7 @@ class Feed(StrEnum):
     POSTGRES = "postgres"
     QDRANT = "qdrant"
     KUBERNETES = "kubernetes"
+    CERTIFICATES = "certificates"
 
 
 MISSING: dict[Feed, str] = {
@@ -53,6 +54,7 @@ MISSING: dict[Feed, str] = {
     Feed.POSTGRES: "Needs the PostgreSQL exporter (monitoring.exporters.postgres).",
     Feed.QDRANT: "Needs Qdrant's own metrics (monitoring.exporters.qdrant).",
     Feed.KUBERNETES: "Needs kube-state-metrics and the kubelet's metrics: a cluster.",
+    Feed.CERTIFICATES: "Needs cert-manager's or the blackbox exporter's metrics.",
 }
 """What a panel's description says for its feed."""
 

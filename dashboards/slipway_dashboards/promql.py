@@ -6,7 +6,10 @@ query. Counters are summed over the processes that count; gauges say themselves 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
+
+from slipway_rules.recorded import RECORDED
 
 WINDOW = "$__rate_interval"
 OF_MODEL = 'model=~"$model"'
@@ -20,6 +23,20 @@ class Named(Protocol):
     @property
     def name(self) -> str:
         """As it is exposed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A series that a rule keeps."""
+
+    name: str
+
+
+def recorded(name: str) -> Recorded:
+    """The recorded series of that name. ValueError where no rule keeps it."""
+    if all(series.record != name for series in RECORDED):
+        raise ValueError(f"no rule records {name}; see slipway_rules.recorded")
+    return Recorded(name)
 
 
 def of(metric: Named, *matchers: str, suffix: str = "") -> str:

@@ -169,6 +169,7 @@ _LOG = Row(
             fed_by=Feed.TROUBLE,
             width=6,
             limits=_NEVER,
+            runbooks=("log-rows-lost",),
         ),
         Panel(
             title="Texts given up",
@@ -193,6 +194,7 @@ _FRESH = Row(
             ),
             fed_by=Feed.TRAFFIC,
             width=6,
+            runbooks=("gateway-revisions-differ",),
         ),
         Panel(
             title="Age of the keys",
@@ -221,7 +223,7 @@ _FRESH = Row(
             ),
             fed_by=Feed.TRAFFIC,
             width=6,
-            runbooks=("postgresql-down",),
+            runbooks=("database-connection-lost",),
         ),
         Panel(
             title="Candidates fenced",
@@ -232,6 +234,7 @@ _FRESH = Row(
             fed_by=Feed.TRAFFIC,
             width=6,
             limits=(Limit(at=1, colour="red"),),
+            runbooks=("gateway-fenced",),
         ),
     ),
 )
@@ -246,6 +249,7 @@ _LATER = Row(
                 Query(expr=highest(worker.JOBS, by="kind, state"), legend="{{kind}} {{state}}"),
             ),
             fed_by=Feed.WORKER,
+            runbooks=("dead-jobs",),
         ),
         Panel(
             title="Age of the oldest job",
@@ -254,7 +258,7 @@ _LATER = Row(
             queries=(Query(expr=highest(worker.JOBS_OLDEST, by="kind"), legend="{{kind}}"),),
             fed_by=Feed.WORKER,
             limits=_LAG,
-            runbooks=("queue-age",),
+            runbooks=("jobs-wait-long",),
         ),
         Panel(
             title="Runs",

@@ -41,6 +41,7 @@ _KEEPS_UP = Row(
             ),
             fed_by=Feed.OPERATOR,
             width=6,
+            runbooks=("operator-backlog",),
         ),
         Panel(
             title="Failed passes",
@@ -49,6 +50,7 @@ _KEEPS_UP = Row(
             queries=(Query(expr=rate(operator.RECONCILE_ERRORS, by="kind"), legend="{{kind}}"),),
             fed_by=Feed.TROUBLE,
             width=6,
+            runbooks=("operator-reconcile-errors",),
         ),
     ),
 )
@@ -126,6 +128,7 @@ _HEALTH = Row(
             ),
             fed_by=Feed.OPERATOR,
             width=6,
+            runbooks=("operator-no-leader",),
         ),
         Panel(
             title="PostgreSQL answers the operator",
@@ -139,7 +142,6 @@ _HEALTH = Row(
             ),
             fed_by=Feed.OPERATOR,
             width=6,
-            runbooks=("postgresql-down",),
         ),
         Panel(
             title="Watches opened anew",
@@ -148,6 +150,7 @@ _HEALTH = Row(
             queries=(Query(expr=increase(operator.WATCH_RESTARTS, by="why"), legend="{{why}}"),),
             fed_by=Feed.KUBERNETES,
             width=6,
+            runbooks=("operator-watch-silent",),
         ),
         Panel(
             title="Targets",
@@ -161,6 +164,7 @@ _HEALTH = Row(
             ),
             fed_by=Feed.TRAFFIC,
             width=6,
+            runbooks=("gateway-down", "worker-down", "operator-down", "process-not-scraped"),
         ),
     ),
 )

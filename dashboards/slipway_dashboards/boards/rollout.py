@@ -63,7 +63,6 @@ def _judged(metric: Metric) -> Panel:
         ),
         fed_by=Feed.ROLLOUT if always else Feed.JUDGED,
         width=6,
-        runbooks=("rollout-rolled-back",) if metric is Metric.ERROR else (),
     )
 
 
@@ -90,6 +89,7 @@ _STANDS = Row(
             ),
             fed_by=Feed.ROLLOUT,
             width=24,
+            runbooks=("version-failed",),
         ),
         Panel(
             title="Weight",
@@ -106,7 +106,6 @@ _STANDS = Row(
             fed_by=Feed.ROLLOUT,
             width=12,
             height=8,
-            runbooks=("rollout-stuck",),
         ),
         Panel(
             title="Step",
@@ -170,7 +169,7 @@ _STANDS = Row(
                 ),
             ),
             fed_by=Feed.TROUBLE,
-            runbooks=("candidate-unschedulable",),
+            runbooks=("candidate-unschedulable", "version-stalled"),
         ),
         Panel(
             title="Held by a person",
@@ -183,6 +182,7 @@ _STANDS = Row(
                 ),
             ),
             fed_by=Feed.ROLLOUT,
+            runbooks=("rollout-paused-long",),
         ),
     ),
 )
@@ -210,7 +210,7 @@ _JUDGED = Row(
             fed_by=Feed.ROLLOUT,
             width=24,
             height=8,
-            runbooks=("analysis-without-data", "rollout-rolled-back"),
+            runbooks=("version-rolled-back",),
         ),
         *(_judged(metric) for metric in Metric),
         Panel(
@@ -242,6 +242,7 @@ _JUDGED = Row(
             ),
             fed_by=Feed.ROLLOUT,
             width=12,
+            runbooks=("analysis-unreadable",),
         ),
     ),
 )
@@ -260,6 +261,7 @@ _EVALUATED = Row(
             ),
             fed_by=Feed.EVALUATION,
             width=24,
+            runbooks=("version-rejected",),
         ),
     ),
 )

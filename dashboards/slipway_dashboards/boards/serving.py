@@ -11,10 +11,12 @@ from slipway_dashboards.promql import (
     OF_MODEL,
     OF_VERSION,
     Named,
+    highest,
     mean,
     of,
     quantile,
     rate,
+    recorded,
     share,
     total,
 )
@@ -34,6 +36,52 @@ def quantiles(metric: Named, *matchers: str) -> tuple[Query, ...]:
     )
 
 
+def _burn(window: str) -> str:
+    spent = highest(recorded(f"slipway:slo_errors:ratio_rate{window}"), OF_MODEL, by="slo, model")
+    return f"{spent} / {highest(recorded('slipway:slo_budget:ratio'), OF_MODEL, by='slo, model')}"
+
+
+_PROMISES = Row(
+    title="What is promised",
+    panels=(
+        Panel(
+            title="Burn rate",
+            about="How many times faster than the promise allows its budget is spent: 1 just keeps "
+            "it, 14.4 spends two days' worth in an hour.",
+            unit=Unit.COUNT,
+            queries=tuple(
+                Query(expr=_burn(window), legend=f"{{{{model}}}} {{{{slo}}}} {window}")
+                for window in ("5m", "1h", "6h")
+            ),
+            fed_by=Feed.ALERTS,
+            width=12,
+            limits=(Limit(at=1, colour="orange"), Limit(at=14.4, colour="red")),
+            runbooks=(
+                "model-availability-burns-fast",
+                "model-availability-burns-slowly",
+                "model-first-token-burns-fast",
+                "model-first-token-burns-slowly",
+            ),
+        ),
+        Panel(
+            title="Budget spent",
+            about="How much of three days' budget of bad answers three days have spent; from 1 on "
+            "the promise is broken.",
+            unit=Unit.RATIO,
+            queries=(
+                Query(
+                    expr=highest(
+                        recorded("slipway:slo_budget_spent:ratio3d"), OF_MODEL, by="slo, model"
+                    ),
+                    legend="{{model}} {{slo}}",
+                ),
+            ),
+            fed_by=Feed.ALERTS,
+            width=12,
+            limits=(Limit(at=0.75, colour="orange"), Limit(at=1, colour="red")),
+        ),
+    ),
+)
 _FELT = Row(
     title="What users feel",
     panels=(
@@ -66,7 +114,6 @@ _FELT = Row(
             ),
             fed_by=Feed.TRAFFIC,
             limits=(Limit(at=0.01, colour="orange"), Limit(at=0.05, colour="red")),
-            runbooks=("availability-burn",),
         ),
         Panel(
             title="Outcomes",
@@ -95,7 +142,6 @@ _FELT = Row(
             queries=quantiles(gateway.TTFT, OF_VERSION),
             fed_by=Feed.STREAMS,
             limits=_LATE,
-            runbooks=("ttft-burn",),
         ),
         Panel(
             title="Time between tokens",
@@ -177,6 +223,7 @@ _WAITED = Row(
             ),
             fed_by=Feed.TROUBLE,
             width=6,
+            runbooks=("model-overloaded",),
         ),
         Panel(
             title="Open circuits",
@@ -190,6 +237,7 @@ _WAITED = Row(
             fed_by=Feed.TRAFFIC,
             width=6,
             limits=(Limit(at=1, colour="red"),),
+            runbooks=("circuit-open",),
         ),
         Panel(
             title="Answer cache hits",
@@ -220,9 +268,18 @@ _WAITED = Row(
 )
 
 
-def _engine(title: str, about: str, unit: Unit, *lines: tuple[str, str]) -> Panel:
-    queries = tuple(Query(expr=expr, legend=legend) for expr, legend in lines)
-    return Panel(title=title, about=about, unit=unit, queries=queries, fed_by=Feed.ENGINE, width=6)
+def _engine(
+    title: str, about: str, unit: Unit, *lines: tuple[str, str], runbooks: tuple[str, ...] = ()
+) -> Panel:
+    return Panel(
+        title=title,
+        about=about,
+        unit=unit,
+        queries=tuple(Query(expr=expr, legend=legend) for expr, legend in lines),
+        fed_by=Feed.ENGINE,
+        width=6,
+        runbooks=runbooks,
+    )
 
 
 def _vllm(name: str) -> Named:
@@ -240,6 +297,7 @@ _ENGINES = Row(
                 total(foreign("ray_serve_deployment_replica_healthy"), OF_VERSION, by=_VERSION),
                 "{{version}}",
             ),
+            runbooks=("engine-replica-unhealthy",),
         ),
         _engine(
             "Running and waiting in the engine",
@@ -321,7 +379,7 @@ SERVING = Board(
     name="serving",
     title="Slipway / Serving",
     about="Are answers fast, right and enough, and what holds them up?",
-    rows=(_FELT, _WAITED, _ENGINES, accelerators("GPUs")),
+    rows=(_FELT, _PROMISES, _WAITED, _ENGINES, accelerators("GPUs")),
     choices=(
         Choice(name="model", source=gateway.INFERENCE_REQUESTS.name, title="Model"),
         Choice(name="version", source=of(gateway.INFERENCE_REQUESTS, OF_MODEL), title="Version"),

@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 from slipway_contracts.metrics.foreign import foreign
-from slipway_dashboards.board import Board, Choice, Limit, Panel, Query, Row, Shape, Unit
+from slipway_dashboards.board import Board, Choice, Limit, Row, Unit
 from slipway_dashboards.boards.accelerators import accelerators
+from slipway_dashboards.boards.short import panel_of
 from slipway_dashboards.feeds import Feed
-from slipway_dashboards.promql import added, highest, rate, share, total
+from slipway_dashboards.promql import added, highest, rate, total
 
 _HERE = 'instance=~"$instance"'
 _DISK = 'fstype!~"tmpfs|overlay|squashfs|ramfs"'
 _CARD = 'device!~"lo|veth.*|cali.*|br-.*|docker.*"'
 _FULL = (Limit(at=0.8, colour="orange"), Limit(at=0.9, colour="red"))
 _OURS = 'job=~"slipway-(gateway|operator|worker)"'
-
-
-def _panel(
-    feed: Feed,
-    title: str,
-    *lines: tuple[str, str],
-    about: str,
-    unit: Unit,
-    limits: tuple[Limit, ...] = (),
-    bounded: bool = False,
-    width: int = 8,
-    shape: Shape = Shape.LINES,
-    runbooks: tuple[str, ...] = (),
-) -> Panel:
-    return Panel(
-        title=title,
-        about=about,
-        unit=unit,
-        queries=tuple(Query(expr=expr, legend=legend) for expr, legend in lines),
-        fed_by=feed,
-        limits=limits,
-        bounded=bounded,
-        width=width,
-        shape=shape,
-        runbooks=runbooks,
-    )
 
 
 def _node(name: str, *matchers: str) -> str:
@@ -48,7 +23,7 @@ def _node(name: str, *matchers: str) -> str:
 _MACHINES = Row(
     title="Machines",
     panels=(
-        _panel(
+        panel_of(
             Feed.NODE,
             "CPU",
             (
@@ -65,7 +40,7 @@ _MACHINES = Row(
             bounded=True,
             limits=_FULL,
         ),
-        _panel(
+        panel_of(
             Feed.NODE,
             "Memory",
             (
@@ -77,7 +52,7 @@ _MACHINES = Row(
             bounded=True,
             limits=_FULL,
         ),
-        _panel(
+        panel_of(
             Feed.NODE,
             "Load",
             *(
@@ -87,7 +62,7 @@ _MACHINES = Row(
             about="Load averages; compare with the number of processors.",
             unit=Unit.COUNT,
         ),
-        _panel(
+        panel_of(
             Feed.NODE,
             "Disk space",
             (
@@ -105,8 +80,9 @@ _MACHINES = Row(
             unit=Unit.RATIO,
             bounded=True,
             limits=_FULL,
+            runbooks=("disk-filling", "disk-almost-full"),
         ),
-        _panel(
+        panel_of(
             Feed.NODE,
             "Disk traffic",
             (
@@ -120,7 +96,7 @@ _MACHINES = Row(
             about="Bytes a second, over all disks of a machine.",
             unit=Unit.BYTES_PER_SECOND,
         ),
-        _panel(
+        panel_of(
             Feed.NODE,
             "Network",
             (
@@ -134,7 +110,7 @@ _MACHINES = Row(
             about="Bytes a second, over the machine's own cards.",
             unit=Unit.BYTES_PER_SECOND,
         ),
-        _panel(
+        panel_of(
             Feed.NODE,
             "Disk wait",
             (
@@ -155,7 +131,7 @@ _MACHINES = Row(
 _FAULTS = Row(
     title="GPU faults",
     panels=(
-        _panel(
+        panel_of(
             Feed.GPU,
             "XID errors",
             (
@@ -166,9 +142,9 @@ _FAULTS = Row(
             unit=Unit.COUNT,
             limits=(Limit(at=1, colour="red"),),
             width=12,
-            runbooks=("gpu-xid",),
+            runbooks=("gpu-xid-error",),
         ),
-        _panel(
+        panel_of(
             Feed.GPU,
             "GPU memory temperature",
             (
@@ -191,7 +167,7 @@ def _ray(name: str) -> str:
 _RAY = Row(
     title="As Ray sees its machines (also without exporters)",
     panels=(
-        _panel(
+        panel_of(
             Feed.ENGINE,
             "CPU of the engines' machines",
             (_ray("cpu_utilization"), "{{instance}}"),
@@ -200,7 +176,7 @@ _RAY = Row(
             bounded=True,
             width=6,
         ),
-        _panel(
+        panel_of(
             Feed.ENGINE,
             "Memory of the engines' machines",
             (f"{_ray('mem_used')} / {_ray('mem_total')}", "{{instance}}"),
@@ -210,7 +186,7 @@ _RAY = Row(
             width=6,
             limits=_FULL,
         ),
-        _panel(
+        panel_of(
             Feed.ENGINE,
             "Disk and network of the engines' machines",
             (_ray("disk_io_read_speed"), "{{instance}} read"),
@@ -221,7 +197,7 @@ _RAY = Row(
             unit=Unit.BYTES_PER_SECOND,
             width=6,
         ),
-        _panel(
+        panel_of(
             Feed.GPU,
             "GPUs of the engines",
             (
@@ -238,7 +214,7 @@ _RAY = Row(
 _PROCESSES = Row(
     title="Slipway's own processes",
     panels=(
-        _panel(
+        panel_of(
             Feed.TRAFFIC,
             "Processor of our processes",
             (
@@ -248,7 +224,7 @@ _PROCESSES = Row(
             about="Cores that each gateway, operator and worker uses.",
             unit=Unit.RATIO,
         ),
-        _panel(
+        panel_of(
             Feed.TRAFFIC,
             "Memory of our processes",
             (
@@ -258,7 +234,7 @@ _PROCESSES = Row(
             about="Resident bytes; a line that only climbs is a leak.",
             unit=Unit.BYTES,
         ),
-        _panel(
+        panel_of(
             Feed.TRAFFIC,
             "Time of a scrape",
             (
@@ -273,110 +249,19 @@ _PROCESSES = Row(
         ),
     ),
 )
-_DATABASE = Row(
-    title="PostgreSQL",
-    panels=(
-        _panel(
-            Feed.POSTGRES,
-            "PostgreSQL is up",
-            (f"min({foreign('pg_up').name})", "up"),
-            about="1 while the exporter reaches PostgreSQL.",
-            unit=Unit.COUNT,
-            shape=Shape.NUMBER,
-            width=4,
-            limits=(Limit(at=0, colour="red"), Limit(at=1, colour="green")),
-            runbooks=("postgresql-down",),
-        ),
-        _panel(
-            Feed.POSTGRES,
-            "Connections",
-            (total(foreign("pg_stat_activity_count"), by="state"), "{{state}}"),
-            (highest(foreign("pg_settings_max_connections")), "most"),
-            about="Connections by state, beside how many there may be.",
-            unit=Unit.COUNT,
-            width=5,
-        ),
-        _panel(
-            Feed.POSTGRES,
-            "Transactions",
-            (rate(foreign("pg_stat_database_xact_commit"), by="datname"), "{{datname}} done"),
-            (rate(foreign("pg_stat_database_xact_rollback"), by="datname"), "{{datname}} undone"),
-            (rate(foreign("pg_stat_database_deadlocks"), by="datname"), "{{datname}} deadlocks"),
-            about="Transactions a second.",
-            unit=Unit.COUNTS_PER_SECOND,
-            width=5,
-        ),
-        _panel(
-            Feed.POSTGRES,
-            "Found in memory",
-            (
-                share(
-                    rate(foreign("pg_stat_database_blks_hit")),
-                    rate(foreign("pg_stat_database_blks_hit"))
-                    + " + "
-                    + rate(foreign("pg_stat_database_blks_read")),
-                ),
-                "hits",
-            ),
-            about="Share of blocks that PostgreSQL had in its buffers.",
-            unit=Unit.RATIO,
-            width=5,
-        ),
-        _panel(
-            Feed.POSTGRES,
-            "Size of the databases",
-            (highest(foreign("pg_database_size_bytes"), by="datname"), "{{datname}}"),
-            about="Bytes on disk.",
-            unit=Unit.BYTES,
-            width=5,
-        ),
-    ),
-)
-_PODS = Row(
-    title="Pods",
-    panels=(
-        _panel(
-            Feed.KUBERNETES,
-            "Pods by phase",
-            (total(foreign("kube_pod_status_phase"), by="phase"), "{{phase}}"),
-            about="How many pods are in each phase.",
-            unit=Unit.COUNT,
-            shape=Shape.STACKED,
-        ),
-        _panel(
-            Feed.KUBERNETES,
-            "Why containers wait",
-            (
-                total(foreign("kube_pod_container_status_waiting_reason"), by="reason") + " > 0",
-                "{{reason}}",
-            ),
-            (f"{total(foreign('kube_pod_status_unschedulable'))} > 0", "unschedulable"),
-            about="Containers that wait, by reason; none is good.",
-            unit=Unit.COUNT,
-            runbooks=("candidate-unschedulable",),
-        ),
-        _panel(
-            Feed.KUBERNETES,
-            "Restarts of containers",
-            (
-                added(
-                    "sum",
-                    "pod",
-                    "increase(kube_pod_container_status_restarts_total[$__range])",
-                )
-                + " > 0",
-                "{{pod}}",
-            ),
-            about="Restarts in the time shown.",
-            unit=Unit.COUNT,
-        ),
-    ),
-)
-
 SYSTEM = Board(
     name="system",
     title="Slipway / System",
     about="Are the machines, the GPUs, the database and the pods well?",
-    rows=(_MACHINES, accelerators("GPUs"), _FAULTS, _RAY, _PROCESSES, _DATABASE, _PODS),
+    rows=(
+        _MACHINES,
+        accelerators("GPUs"),
+        _FAULTS,
+        _RAY,
+        _PROCESSES,
+        _DATABASE,
+        _PODS,
+        _CERTIFICATES,
+    ),
     choices=(Choice(name="instance", source="node_load1", title="Machine"),),
 )

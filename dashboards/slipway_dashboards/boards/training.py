@@ -49,6 +49,7 @@ _LEARNS = Row(
             fed_by=Feed.TRAINING,
             width=12,
             height=8,
+            runbooks=("training-loss-not-finite",),
         ),
         Panel(
             title="Validation metric",
@@ -111,7 +112,7 @@ _SAFE = Row(
             "What would be lost if the run died now.",
             Unit.SECONDS,
             lifecycle.TRAINING_CHECKPOINT_AGE,
-            runbooks=("checkpoint-failing",),
+            runbooks=("training-checkpoint-overdue",),
         ),
         _gauge(
             "Restarts",
@@ -119,6 +120,7 @@ _SAFE = Row(
             Unit.COUNT,
             lifecycle.TRAINING_RESTARTS,
             limits=(Limit(at=1, colour="orange"), Limit(at=3, colour="red")),
+            runbooks=("training-restarts",),
         ),
     ),
 )
