@@ -5,6 +5,7 @@ from __future__ import annotations
 from slipway_contracts.metrics.foreign import foreign
 from slipway_dashboards.board import Board, Choice, Limit, Row, Unit
 from slipway_dashboards.boards.accelerators import accelerators
+from slipway_dashboards.boards.platform import CERTIFICATES, DATABASE, PODS
 from slipway_dashboards.boards.short import panel_of
 from slipway_dashboards.feeds import Feed
 from slipway_dashboards.promql import added, highest, rate, total
@@ -259,9 +260,9 @@ SYSTEM = Board(
         _FAULTS,
         _RAY,
         _PROCESSES,
-        _DATABASE,
-        _PODS,
-        _CERTIFICATES,
+        DATABASE,
+        PODS,
+        CERTIFICATES,
     ),
     choices=(Choice(name="instance", source="node_load1", title="Machine"),),
 )
