@@ -20,6 +20,7 @@ from typing import Any
 
 from slipway_operator.errors import LeaseLost, Terminal
 from slipway_operator.settings import KubernetesSettings, Platform, Settings
+from slipway_telemetry.client import only_the_catalogue
 from slipway_telemetry.line import Service
 from slipway_telemetry.logs import configure_logs
 
@@ -102,6 +103,7 @@ def main() -> None:
         stop_all(arguments.home)
         return
     configure_logs(Service.OPERATOR, quiet=QUIET)
+    only_the_catalogue()
     sys.exit(_run(*_root()))
 
 

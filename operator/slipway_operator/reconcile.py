@@ -39,18 +39,26 @@ class Platform:
     routes: Routes
 
 
+def _nobody(model: str, snapshot: Snapshot, decision: Decision) -> None:
+    """Nobody is told."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciler:
-    """One pass over one Model. ``observe`` gathers the snapshot (``observe.Observer``)."""
+    """One pass over one Model. ``observe`` gathers the snapshot (``observe.Observer``); ``saw``
+    is told of every pass that was applied.
+    """
 
     platform: Platform
     observe: Callable[[str], Awaitable[Snapshot]]
+    saw: Callable[[str, Snapshot, Decision], None] = _nobody
 
     async def __call__(self, model: str) -> float | None:
         """Seconds until the Model wants to be looked at again; None: when something changes."""
         snapshot = await self.observe(model)
         decision = decide(snapshot)
         await self._apply(model, snapshot, decision)
+        self.saw(model, snapshot, decision)
         return decision.requeue_after
 
     async def _apply(self, model: str, snapshot: Snapshot, decision: Decision) -> None:

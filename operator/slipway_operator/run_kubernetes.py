@@ -22,6 +22,7 @@ from slipway_operator.errors import Terminal, Transient
 from slipway_operator.health import serve_health
 from slipway_operator.metrics import Metrics
 from slipway_operator.observe import Observer
+from slipway_operator.platforms.database import Database
 from slipway_operator.platforms.evidence import PostgresEvidence
 from slipway_operator.platforms.gpu_time import GpuTime
 from slipway_operator.platforms.heartbeats import Heartbeats
@@ -85,10 +86,15 @@ async def serve(settings: KubernetesSettings) -> None:
     access = await find_access(settings.kubeconfig)
     async with connect(access, namespace=settings.namespace) as api:
         operator = _compose(settings, config, access=access, api=api)
-        async with _health(operator), asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(operator.watch.run(), name="watch")
+        database = Database(settings.dsn.get_secret_value())
+        async with _health(operator, database), asyncio.TaskGroup() as tasks:
+            beside = [
+                tasks.create_task(operator.watch.run(), name="watch"),
+                tasks.create_task(database.run(), name="database"),
+            ]
             await _run(operator)
-            watching.cancel()
+            for task in beside:
+                task.cancel()
 
 
 def _compose(
@@ -195,7 +201,7 @@ def _controller(
     observe = Observer(platform=platform, evidence=PostgresEvidence(pool, beats))
     return Controller(
         reconcile=_Led(
-            reconcile=Reconciler(platform=platform, observe=observe),
+            reconcile=Reconciler(platform=platform, observe=observe, saw=metrics.lifecycle.saw),
             lease=operator.lease,
             events=platform.events,
             namespace=settings.namespace,
@@ -233,8 +239,9 @@ def _refusal(model: str, error: Terminal) -> EventRecord:
 
 
 @asynccontextmanager
-async def _health(operator: Operator) -> AsyncGenerator[int]:
+async def _health(operator: Operator, database: Database) -> AsyncGenerator[int]:
     metrics, cache = operator.metrics, operator.cache
+    metrics.gauge(names.OPERATOR_CONNECTED, lambda: {"": int(database.answers)})
     metrics.gauge(names.LEADER, lambda: {"": int(operator.lease.leads)})
     metrics.gauge(names.QUEUE_DEPTH, lambda: {"": operator.queue.waiting()})
     metrics.gauge(names.VERSIONS, lambda: versions_by_phase(cache))

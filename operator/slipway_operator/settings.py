@@ -37,6 +37,7 @@ class Settings(_Environment):
     run_threads: int = Field(default=1, ge=1, description="compute threads of a run")
     run_niceness: int = Field(default=15, ge=0, le=19, description="so that serving goes first")
     workers: int = Field(default=4, ge=1, description="Models reconciled side by side")
+    health_port: int = Field(default=0, ge=0, le=65535, description="on loopback; 0: any free")
 
 
 class KubernetesSettings(_Environment):

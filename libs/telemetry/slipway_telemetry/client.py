@@ -8,12 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from slipway_contracts.metrics.kinds import MetricName
 from slipway_telemetry.families import Buckets, Family
+
+
+def only_the_catalogue() -> None:
+    """At a process's start: no ``_created`` series, which nobody reads, beside every counter."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Source(Collector):

@@ -31,6 +31,16 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Milestones:
+    """When a run last did what, in unix seconds, as far as its latest lines tell."""
+
+    began_at: float | None = None
+    stepped_at: float | None = None
+    checkpoint_at: float | None = None
+    eval_loss: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunObservation:
     """One run. ``restarts`` counts how often the platform started it again; ``told``: nothing of
     it changes without the platform's saying so, so that it need not be asked every moment.
@@ -43,6 +53,7 @@ class RunObservation:
     message: str = ""
     restarts: int = 0
     progress: Progress | None = None
+    milestones: Milestones = Milestones()
     result: RunResult | None = None
     told: bool = False
 

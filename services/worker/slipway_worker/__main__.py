@@ -14,6 +14,7 @@ import sys
 
 import uvloop
 
+from slipway_telemetry.client import only_the_catalogue
 from slipway_telemetry.line import Service
 from slipway_telemetry.logs import configure_logs
 from slipway_worker.settings import Settings, load_settings
@@ -38,6 +39,7 @@ async def serve(settings: Settings, make_kinds: MakeKinds) -> None:
 def main(make_kinds: MakeKinds = product_kinds) -> int:
     """The process's exit code."""
     configure_logs(Service.WORKER, quiet=QUIET)
+    only_the_catalogue()
     try:
         settings = load_settings()
     except ValueError as error:

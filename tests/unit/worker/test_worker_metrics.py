@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from slipway_contracts.metrics import CATALOGUE
+from metric_pages import silent, strays
+
+from slipway_contracts.metrics.kinds import Owner
 from slipway_store.jobs import Depth
 from slipway_worker.metrics import Metrics
 from slipway_worker.outcome import Again, GivenUp, Stored
 
 
 def test_every_metric_of_the_worker_is_there_and_no_other() -> None:
-    metrics = Metrics(["question"])
+    metrics = Metrics(["question"], ended_batches=lambda: {"failed": 2})
     metrics.ran("question", Stored(result=None), 0.1)
-    found = {
-        sample.name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
-        for family in metrics.registry.collect()
-        for sample in family.samples
-        if not sample.name.endswith("_created")
-    }
-    assert found == {metric.name for metric in CATALOGUE if metric.owner == "worker"}
+    text = metrics.text().decode()
+    assert not strays(text, Owner.WORKER)
+    assert not silent(text, Owner.WORKER)
+    assert 'batch_jobs_total{status="failed"} 2.0' in text
+    assert 'batch_jobs_total{status="completed"} 0.0' in text
+
+
+def test_kinds_beyond_the_bound_are_told_together() -> None:
+    metrics = Metrics(["question"])
+    metrics.saw([Depth(kind=f"kind-{i}", waiting=1, oldest_seconds=i) for i in range(10_000)])
+    text = metrics.text().decode()
+    assert not strays(text, Owner.WORKER)
+    assert 'slipway_jobs_oldest_seconds{kind="_other"} 9999.0' in text
 
 
 def test_counts_runs_by_outcome() -> None:

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from slipway_contracts.run import PROGRESS_MARK, RESULT_MARK, Progress, RunResult
+from slipway_operator.core.snapshot import Milestones
 from slipway_operator.errors import Conflict, Terminal, Transient
 from slipway_operator.platforms.kubernetes.api import Api
 from slipway_operator.platforms.kubernetes.kinds import Body, name_of, uid_of
 from slipway_operator.platforms.kubernetes.pods import phase
+from slipway_operator.platforms.progress_lines import milestones, progress_lines
 
 EVERY_SECONDS = 3.0
 PROGRESS_LINES = 40
@@ -31,6 +33,11 @@ def progress_in(text: str) -> Progress | None:
         except ValidationError:
             continue
     return None
+
+
+def milestones_in(text: str) -> Milestones:
+    """When it last did what, as far back as the text goes."""
+    return milestones(progress_lines(reversed(_marked(text, PROGRESS_MARK))))
 
 
 def result_in(text: str) -> RunResult | None:
@@ -52,6 +59,7 @@ def _marked(text: str, mark: str) -> list[str]:
 class _Heard:
     at: float
     progress: Progress | None
+    milestones: Milestones
 
 
 class RunLogs:
@@ -76,7 +84,10 @@ class RunLogs:
         except (Transient, Terminal):
             text = ""
         found = progress_in(text) or (heard.progress if heard is not None else None)
-        self._heard[uid] = _Heard(at=now, progress=found)
+        seen = milestones_in(text)
+        if not text and heard is not None:
+            seen = heard.milestones
+        self._heard[uid] = _Heard(at=now, progress=found, milestones=seen)
         return found
 
     async def result(self, pod: Body) -> RunResult | None:
@@ -90,6 +101,11 @@ class RunLogs:
         """What was heard of it, without asking."""
         heard = self._heard.get(uid_of(pod))
         return heard.progress if heard is not None else None
+
+    def milestones(self, pod: Body) -> Milestones:
+        """Of the lines that were last heard of it, without asking."""
+        heard = self._heard.get(uid_of(pod))
+        return heard.milestones if heard is not None else Milestones()
 
     @property
     def heard(self) -> int:

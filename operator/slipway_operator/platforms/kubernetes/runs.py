@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from slipway_contracts.run import RunResult
 from slipway_operator.core.decision import DesiredRun
-from slipway_operator.core.snapshot import RunObservation, RunState
+from slipway_operator.core.snapshot import Milestones, RunObservation, RunState
 from slipway_operator.errors import Conflict
 from slipway_operator.platforms.kubernetes.api import Api
 from slipway_operator.platforms.kubernetes.build_run import (
@@ -126,11 +126,12 @@ class KubernetesRuns:
     async def _observation(self, name: str, judged: Judged) -> RunObservation:
         if judged.state is RunState.SUCCEEDED:
             return await self._succeeded(name, judged)
-        progress = None
+        progress, seen = None, Milestones()
         if judged.pod is not None:
             running = judged.state is RunState.RUNNING
             logs = self._logs
             progress = await logs.progress(judged.pod) if running else logs.last(judged.pod)
+            seen = logs.milestones(judged.pod)
         return RunObservation(
             name=name,
             state=judged.state,
@@ -139,6 +140,7 @@ class KubernetesRuns:
             message=judged.message,
             restarts=judged.restarts,
             progress=progress,
+            milestones=seen,
             told=judged.told,
         )
 

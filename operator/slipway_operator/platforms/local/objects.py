@@ -5,14 +5,14 @@ Objects are validated once, here; what does not validate is Terminal, never half
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from pydantic import ValidationError
 
 from slipway_contracts.conditions import Reason
 from slipway_contracts.model import Model, ModelStatus
-from slipway_contracts.model_version import ModelVersion, ModelVersionStatus
+from slipway_contracts.model_version import ModelVersion, ModelVersionStatus, Outcome
 from slipway_operator.core.decision import EventRecord
 from slipway_operator.errors import Terminal
 from slipway_operator.platforms.store_errors import operator_errors
@@ -24,10 +24,18 @@ from slipway_store.watching import ObjectKey
 
 
 class LocalObjects:
-    """``ports.Objects`` for one namespace."""
+    """``ports.Objects`` for one namespace. ``ended`` hears how each attempt ends."""
 
-    def __init__(self, pool: Pool, dsn: str, *, namespace: str = "default") -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        dsn: str,
+        *,
+        namespace: str = "default",
+        ended: Callable[[Outcome], None] = lambda outcome: None,
+    ) -> None:
         self._store = ObjectStore(pool)
+        self._ended = ended
         self._dsn = dsn
         self._namespace = namespace
         # Which Model a version belongs to: a deleted version's row is not there to tell.
@@ -57,6 +65,8 @@ class LocalObjects:
 
     async def write_version_status(self, version: ModelVersion, status: ModelVersionStatus) -> None:
         await self._write("ModelVersion", version, status)
+        if status.outcome is not None and status.outcome != version.status.outcome:
+            self._ended(status.outcome)
 
     async def release(self, obj: Model | ModelVersion) -> None:
         """Take this very object's finalizers off, not those of a later one of the same name."""

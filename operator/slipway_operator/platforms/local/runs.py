@@ -23,7 +23,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from slipway_contracts.conditions import Reason
-from slipway_contracts.run import PROGRESS_FILE, RESULT_FILE, Progress, RunResult
+from slipway_contracts.run import PROGRESS_FILE, RESULT_FILE, RunResult
 from slipway_contracts.training import (
     EXIT_CHECKPOINTED,
     EXIT_INVALID,
@@ -32,6 +32,7 @@ from slipway_contracts.training import (
 from slipway_operator.core.decision import DesiredRun
 from slipway_operator.core.snapshot import RunObservation, RunState
 from slipway_operator.platforms.local import launcher
+from slipway_operator.platforms.progress_lines import milestones, progress_lines
 from slipway_operator.platforms.run_spec import run_spec
 
 RESTARTS_FILE = "restarts.json"
@@ -173,6 +174,7 @@ def observe_run(path: Path) -> RunObservation:
     else:
         state = RunState.FAILED
     failed = state in (RunState.FAILED, RunState.LOST)
+    lines = progress_lines(_tail(path / PROGRESS_FILE).splitlines())
     return RunObservation(
         name=path.name,
         state=state,
@@ -180,7 +182,8 @@ def observe_run(path: Path) -> RunObservation:
         reason=_reason(code) if failed else None,
         message=_failure_message(path, result, code) if failed else "",
         restarts=restarts.done,
-        progress=_last_progress(path),
+        progress=lines[-1] if lines else None,
+        milestones=milestones(lines),
         result=result,
     )
 
@@ -198,15 +201,6 @@ def _failure_message(path: Path, result: RunResult | None, code: int | None) -> 
     last = lines[-1].strip()[:500] if lines else "the log is empty"
     ended = "was killed" if code is None else f"ended with exit code {code}"
     return f"the run {ended}: {last}"
-
-
-def _last_progress(path: Path) -> Progress | None:
-    for line in reversed(_tail(path / PROGRESS_FILE).splitlines()):
-        try:
-            return Progress.model_validate_json(line)
-        except ValidationError:
-            continue
-    return None
 
 
 def _parse(kind: type[RunResult], body: Any) -> RunResult | None:
