@@ -92,8 +92,9 @@ async def create_batch(
     models: Sequence[str],
     metadata: Mapping[str, str] | None,
     priority: int,
+    key_id: str = "",
 ) -> Batch:
-    """Store it with the job that checks it."""
+    """Store it with the job that checks it. ``key_id``: whose limits its lines count for."""
     async with pool.acquire() as connection, connection.transaction():
         row = await connection.fetchrow(
             f"""INSERT INTO batches
@@ -103,7 +104,7 @@ async def create_batch(
             *(list(models), metadata, priority),
         )
         assert row is not None
-        payload = {"batch": row["id"]}
+        payload = {"batch": row["id"], "key": key_id}
         await enqueue(connection, CHECK, payload, tenant=tenant, priority=priority)
     return Batch(**dict(row))
 
@@ -149,16 +150,22 @@ async def cancel_batch(pool: Pool, batch_id: str, *, tenant: str) -> Batch | Non
     return await get_batch(pool, batch_id, tenant=tenant)
 
 
-async def refuse_batch(connection: Connection, batch_id: str, errors: Sequence[Any]) -> None:
-    """The input cannot be run; ``errors`` are OpenAI's {code, message, param, line}."""
-    await connection.execute(
+async def refuse_batch(connection: Connection, batch_id: str, errors: Sequence[Any]) -> str | None:
+    """The input cannot be run; ``errors`` are OpenAI's {code, message, param, line}.
+
+    The status that it ended in; None: it had ended, or was cancelled.
+    """
+    status: str | None = await connection.fetchval(
         """UPDATE batches SET status = 'failed', failed_at = clock_timestamp(), errors = $2
-        WHERE id = $1 AND status = 'validating'""",
+        WHERE id = $1 AND status = 'validating' RETURNING status""",
         *(batch_id, {"object": "list", "data": list(errors)}),
     )
+    return status
 
 
-async def begin_batch(connection: Connection, batch_id: str, lines: Sequence[NewLine]) -> None:
+async def begin_batch(
+    connection: Connection, batch_id: str, lines: Sequence[NewLine], *, key_id: str = ""
+) -> None:
     """Its lines and their jobs."""
     row = await connection.fetchrow(
         """UPDATE batches SET status = 'in_progress', in_progress_at = clock_timestamp(), total = $2
@@ -174,10 +181,16 @@ async def begin_batch(connection: Connection, batch_id: str, lines: Sequence[New
     )
     await connection.execute(
         """INSERT INTO pgqueuer (priority, entrypoint, payload, status)
-        SELECT $1, $2, convert_to(json_build_object('batch', $3::text, 'line', line)::text, 'UTF8'),
-            'queued'
+        SELECT $1, $2, convert_to(json_build_object('batch', $3::text, 'line', line, 'key',
+            $5::text)::text, 'UTF8'), 'queued'
         FROM unnest($4::int[]) AS line""",
-        *(row["priority"], lane(LINE, row["tenant"]), batch_id, [one.line for one in lines]),
+        *(
+            row["priority"],
+            lane(LINE, row["tenant"]),
+            batch_id,
+            [one.line for one in lines],
+            key_id,
+        ),
     )
 
 
@@ -233,19 +246,20 @@ async def end_lines(connection: Connection, ends: Sequence[LineEnd]) -> None:
             await enqueue(connection, END, payload, tenant=row["tenant"], priority=row["priority"])
 
 
-async def end_batch(connection: Connection, batch_id: str) -> None:
-    """Write the files and drop the lines."""
+async def end_batch(connection: Connection, batch_id: str) -> str | None:
+    """Write the files and drop the lines. The status that it ended in; None: it had ended."""
     output = await _write(connection, batch_id, "completed", "output")
     errors = await _write(connection, batch_id, "failed", "errors")
-    await connection.execute(
+    status: str | None = await connection.fetchval(
         """UPDATE batches SET output_file_id = $2, error_file_id = $3,
             completed_at = CASE WHEN status = 'finalizing' THEN clock_timestamp() END,
             cancelled_at = CASE WHEN status = 'cancelling' THEN clock_timestamp() END,
             status = CASE status WHEN 'finalizing' THEN 'completed' ELSE 'cancelled' END
-        WHERE id = $1 AND status IN ('finalizing', 'cancelling')""",
+        WHERE id = $1 AND status IN ('finalizing', 'cancelling') RETURNING status""",
         *(batch_id, output, errors),
     )
     await connection.execute("DELETE FROM batch_lines WHERE batch_id = $1", batch_id)
+    return status
 
 
 async def _write(connection: Connection, batch_id: str, state: str, name: str) -> str | None:

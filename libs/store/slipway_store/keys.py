@@ -39,7 +39,10 @@ _SELECT = f"{_COLUMNS}, last_used {_FROM}"
 
 
 class Endpoint(StrEnum):
-    """What a key can be for. Without any it reaches all of them but ``admin``."""
+    """What a key can be for. Without any it reaches all of them but ``admin`` and ``on-behalf``.
+
+    ``on-behalf`` is no route: who has it may ask for others, who are limited and charged for it.
+    """
 
     CHAT = "chat"
     COMPLETIONS = "completions"
@@ -52,6 +55,7 @@ class Endpoint(StrEnum):
     ASK = "ask"
     FEEDBACK = "feedback"
     ADMIN = "admin"
+    ON_BEHALF = "on-behalf"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +245,24 @@ async def insert_key(
         await record(connection, SYSTEM, "key.insert", f"key:{key_id}", after=stored.shown())
         await _notify(connection, key_id)
     return True
+
+
+async def widen_key(
+    pool: Pool, key_id: str, *, before: Sequence[Endpoint], after: Sequence[Endpoint]
+) -> bool:
+    """Give a key more endpoints, if it has exactly ``before``: what somebody changed stays."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT 1 FROM api_keys WHERE id = $1 FOR UPDATE", key_id)
+        made = await connection.fetchval(
+            """UPDATE key_settings SET endpoints = $3
+            WHERE key_id = $1 AND endpoints @> $2 AND endpoints <@ $2 RETURNING key_id""",
+            *(key_id, [str(one) for one in before], [str(one) for one in after]),
+        )
+        if made is not None:
+            shown = {"endpoints": [str(one) for one in after]}
+            await record(connection, SYSTEM, "key.widen", f"key:{key_id}", after=shown)
+            await _notify(connection, key_id)
+    return made is not None
 
 
 async def revoke_key(pool: Pool, key_id: str, *, actor: Actor = SYSTEM) -> KeyRecord:

@@ -26,6 +26,7 @@ from slipway_gateway.errors import (
     NoCapacity,
     NotServed,
     NotThere,
+    RateLimited,
     SchemaViolation,
     UnknownModel,
 )
@@ -122,6 +123,8 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(GatewayError)
     async def gateway_error(request: Request, error: GatewayError) -> Response:
         headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
+        if isinstance(error, RateLimited):
+            headers |= {name.decode(): value.decode() for name, value in error.headers}
         return Json(_error_body(request, error), status_code=error.status, headers=headers)
 
     @app.exception_handler(RequestValidationError)

@@ -6,19 +6,21 @@ like any other, with its status; one that cannot be answered ends with an error 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from slipway_contracts.behalf import Asker
 from slipway_store import batches as store
 from slipway_store.batches import LineEnd, NewLine
 from slipway_store.connect import Connection, Pool
 from slipway_store.files import read_file
 from slipway_worker.batch_file import LineError, read_lines
 from slipway_worker.gateway import GatewayClient
-from slipway_worker.kinds import Dead, Finished, Job
+from slipway_worker.kinds import Dead, Finished, Job, Kind
 
 RANK = -10
 
@@ -39,6 +41,7 @@ class BatchChecks:
     rank = RANK
 
     def __init__(self, pool: Pool) -> None:
+        self.ended: Counter[str] = Counter()
         self._pool = pool
 
     async def run(self, job: Job) -> Checked | None:
@@ -60,14 +63,17 @@ class BatchChecks:
                 continue
             if checked.errors:
                 errors = [error.shown() for error in checked.errors]
-                await store.refuse_batch(connection, checked.batch_id, errors)
+                _count(self.ended, await store.refuse_batch(connection, checked.batch_id, errors))
             else:
-                await store.begin_batch(connection, checked.batch_id, checked.lines)
+                await store.begin_batch(
+                    connection, checked.batch_id, checked.lines, key_id=one.job.key_id
+                )
 
     async def fail(self, connection: Connection, dead: Sequence[Dead]) -> None:
         for one in dead:
             error = LineError(code="server_error", message="the input file could not be read")
-            await store.refuse_batch(connection, _told(one.job)["batch"], [error.shown()])
+            batch = _told(one.job)["batch"]
+            _count(self.ended, await store.refuse_batch(connection, batch, [error.shown()]))
 
 
 class BatchLines:
@@ -86,7 +92,8 @@ class BatchLines:
         line = await store.read_line(self._pool, told["batch"], told["line"])
         if line is None:
             return None
-        answer = await self._gateway.ask(line.endpoint, line.request)
+        asker = Asker(tenant=job.tenant, key_id=job.key_id)
+        answer = await self._gateway.ask(line.endpoint, line.request, asker=asker)
         return LineEnd(
             batch_id=line.batch_id,
             line=line.line,
@@ -110,16 +117,34 @@ class BatchEnds:
     name = store.END
     rank = RANK
 
+    def __init__(self) -> None:
+        self.ended: Counter[str] = Counter()
+
     async def run(self, job: Job) -> str:
         batch: str = _told(job)["batch"]
         return batch
 
     async def store(self, connection: Connection, finished: Sequence[Finished]) -> None:
         for one in finished:
-            await store.end_batch(connection, one.result)
+            _count(self.ended, await store.end_batch(connection, one.result))
 
     async def fail(self, connection: Connection, dead: Sequence[Dead]) -> None:
         """The batch stays as it is until its dead job is retried."""
+
+
+def ended_batches(kinds: Iterable[Kind]) -> Counter[str]:
+    """How many batches ended in this worker, by the status they ended in."""
+    total: Counter[str] = Counter()
+    for kind in kinds:
+        if isinstance(kind, BatchChecks | BatchEnds):
+            total += kind.ended
+    return total
+
+
+def _count(ended: Counter[str], status: str | None) -> None:
+    # Before the transaction's end: one that PostgreSQL breaks off is counted again.
+    if status is not None:
+        ended[status] += 1
 
 
 def _told(job: Job) -> Any:

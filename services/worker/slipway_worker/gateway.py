@@ -1,4 +1,6 @@
-"""The gateway's OpenAI API, as jobs call it: whole answers, with the worker's own key.
+"""The gateway's OpenAI API, as jobs call it: whole answers, on behalf of who asked.
+
+The worker's own key opens the gateway; limits and usage are the asker's.
 
 What the gateway answers is sorted into the worker's errors: a limit, no capacity or nobody there is
 for later, a broken answer is a failed attempt, a refused request is hopeless.
@@ -14,6 +16,7 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
+from slipway_contracts.behalf import Asker, credential_for
 from slipway_contracts.names import (
     HEADER_CONVERSATION,
     HEADER_REQUEST_ID,
@@ -23,6 +26,8 @@ from slipway_contracts.names import (
 from slipway_worker.errors import AttemptFailed, Hopeless, TryLater
 
 CONNECT_TIMEOUT = 5.0
+# Stands for a key where none is needed.
+KEYLESS = "none"
 ANSWER_LIMIT = 64 * 1024 * 1024
 # Asked too early, too much or with nobody there to answer: 401 and 403 are ours to put right.
 _LATER = frozenset({401, 403, 408, 425, 429, 503})
@@ -61,8 +66,7 @@ class GatewayClient:
     def __init__(self, url: str, *, api_key: str | None, timeout: float, connections: int) -> None:
         self._url = url
         self._headers = {"content-type": "application/json"}
-        if api_key is not None:
-            self._headers["authorization"] = f"Bearer {api_key}"
+        self._api_key = api_key
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT)
         self._connections = connections
         self._session: aiohttp.ClientSession | None = None
@@ -84,12 +88,14 @@ class GatewayClient:
         if self._session is not None:
             await self._session.close()
 
-    async def chat(self, model: str, text: str, *, conversation: str) -> Reply:
+    async def chat(self, model: str, text: str, *, conversation: str, asker: Asker) -> Reply:
         """One question as a chat. Raises the package's errors."""
         body = {"model": model, "messages": [{"role": "user", "content": text}]}
         # Whatever the Model's split goes by, the same question meets the same version.
         headers = {HEADER_CONVERSATION: conversation, HEADER_USER: conversation}
-        answer = await self.ask("/v1/chat/completions", orjson.dumps(body), headers=headers)
+        answer = await self.ask(
+            "/v1/chat/completions", orjson.dumps(body), asker=asker, headers=headers
+        )
         if answer.status != 200:
             said = _message_of(answer.body)
             raise Hopeless(f"the gateway answered {answer.status}: {said}", told=said)
@@ -98,10 +104,11 @@ class GatewayClient:
         )
 
     async def ask(
-        self, path: str, body: bytes, *, headers: Mapping[str, str] | None = None
+        self, path: str, body: bytes, *, asker: Asker, headers: Mapping[str, str] | None = None
     ) -> RawAnswer:
         """One request. Raises TryLater and AttemptFailed."""
         assert self._session is not None
+        headers = {**(headers or {}), **self._authorization(asker)}
         try:
             async with self._session.post(self._url + path, data=body, headers=headers) as response:
                 answer = await _whole(response)
@@ -119,6 +126,13 @@ class GatewayClient:
             raise TryLater(f"the gateway cannot be reached: {type(error).__name__}") from error
         except aiohttp.ClientError as error:
             raise AttemptFailed(f"the answer broke off: {type(error).__name__}") from error
+
+    def _authorization(self, asker: Asker) -> dict[str, str]:
+        """A keyless worker says for whom it asks, too, unless that is nobody, either."""
+        if self._api_key is None and not asker.tenant:
+            return {}
+        secret = KEYLESS if self._api_key is None else self._api_key
+        return {"authorization": f"Bearer {credential_for(secret, asker)}"}
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import orjson
+
 from slipway_store.connect import Connection
 
 
@@ -23,6 +25,12 @@ class Job:
     payload: bytes
     attempts: int = 0
     deaths: int = 0
+
+    @property
+    def key_id(self) -> str:
+        """Whose key asked for it; empty where it was a token's or nobody's."""
+        told = orjson.loads(self.payload)
+        return str(told.get("key", "")) if isinstance(told, dict) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

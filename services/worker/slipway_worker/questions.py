@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import orjson
 
+from slipway_contracts.behalf import Asker
 from slipway_contracts.names import question_conversation
 from slipway_store import questions as store
 from slipway_store.connect import Connection, Pool
@@ -42,7 +43,10 @@ class Questions:
             return None
         text = question.question_text
         reply = await self._gateway.chat(
-            question.model, text, conversation=question_conversation(question.tenant, text)
+            question.model,
+            text,
+            conversation=question_conversation(question.tenant, text),
+            asker=Asker(tenant=question.tenant, key_id=job.key_id),
         )
         return Answer(
             question=question,

@@ -21,8 +21,8 @@ from pgqueuer.domain.types import QueueManagerId
 from slipway_store import cache
 from slipway_store import jobs as store
 from slipway_store.connect import Pool, open_pool
-from slipway_store.keys import Endpoint, insert_key
-from slipway_worker.batches import BatchChecks, BatchEnds, BatchLines
+from slipway_store.keys import Endpoint, id_of, insert_key, widen_key
+from slipway_worker.batches import BatchChecks, BatchEnds, BatchLines, ended_batches
 from slipway_worker.driver import StoreDriver
 from slipway_worker.gateway import GatewayClient
 from slipway_worker.health import serve_health
@@ -43,7 +43,8 @@ SILENCE = 10.0
 SCHEMA_PERIOD = 1.0
 POOL_SIZE = 8
 # What the worker's key is for, and that everybody who waits for an answer goes before it.
-ENDPOINTS = (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES)
+INFERENCE = (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES)
+ENDPOINTS = (*INFERENCE, Endpoint.ON_BEHALF)
 PRIORITY = -10
 # A pick that a crashed server forgets is picked again, so it waits for no disk. Its statement is
 # long and always the same: planned once, and never for the empty table that it may have been then.
@@ -92,7 +93,8 @@ class Worker:
             picks = await open_pool(dsn, min_size=0, max_size=2, cleaned=False, session=PICKING)
             stack.callback(picks.terminate)
             kinds = Registry(*self._make_kinds(settings, pool, gateway))
-            metrics = Metrics(kind.name for kind in kinds)
+            names = [kind.name for kind in kinds]
+            metrics = Metrics(names, ended_batches=lambda: ended_batches(kinds))
             port = await stack.enter_async_context(
                 serve_health(
                     host=settings.host, port=settings.port, ready=self._wrong, metrics=metrics.text
@@ -160,14 +162,13 @@ class Worker:
     async def _introduce(self, pool: Pool) -> None:
         """Store the own key, if nobody knows it; one that was revoked stays revoked."""
         key = self._settings.api_key
-        if key is not None and await insert_key(
-            pool,
-            key.get_secret_value(),
-            name="worker",
-            endpoints=ENDPOINTS,
-            priority=PRIORITY,
-        ):
+        if key is None:
+            return
+        secret = key.get_secret_value()
+        if await insert_key(pool, secret, name="worker", endpoints=ENDPOINTS, priority=PRIORITY):
             logger.info("the worker's key is stored")
+        elif await widen_key(pool, id_of(secret) or "", before=INFERENCE, after=ENDPOINTS):
+            logger.info("the worker's key, of an older release, may ask on behalf of others now")
 
     async def _end(self, queue: JobQueue, manager: QueueManager, conditions: Conditions) -> None:
         """The two stages of leaving, each with its time."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from slipway_gateway.batches.files import Admit, page
 from slipway_gateway.batches.stored import stored
 from slipway_gateway.errors import NotThere
+from slipway_gateway.tenants.counted import counted
 from slipway_store import batches, files
 from slipway_store.batches import Batch
 
@@ -62,18 +63,20 @@ def batches_router(gateway: Gateway, admit: Admit) -> APIRouter:
             raise NotThere(
                 f"input_file_id: there is no file {body.input_file_id}", param="input_file_id"
             )
-        made = await stored(
-            gateway,
-            lambda pool: batches.create_batch(
-                pool,
-                tenant=caller.tenant,
-                endpoint=body.endpoint,
-                input_file_id=file.id,
-                models=caller.models,
-                metadata=body.metadata,
-                priority=caller.priority,
-            ),
-        )
+        async with counted(gateway.limits, gateway.metrics, caller):
+            made = await stored(
+                gateway,
+                lambda pool: batches.create_batch(
+                    pool,
+                    tenant=caller.tenant,
+                    endpoint=body.endpoint,
+                    input_file_id=file.id,
+                    models=caller.models,
+                    metadata=body.metadata,
+                    priority=caller.priority,
+                    key_id=caller.key_id,
+                ),
+            )
         return _shown(made)
 
     @router.get("", summary="The tenant's batches, the latest first")

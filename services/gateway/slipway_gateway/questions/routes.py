@@ -18,6 +18,7 @@ from slipway_contracts.names import question_conversation
 from slipway_contracts.route import ModelRoute
 from slipway_gateway import routing
 from slipway_gateway.errors import NoCapacity, UnknownQuestion
+from slipway_gateway.tenants.counted import counted
 from slipway_gateway.tenants.keys import Caller
 from slipway_store import questions
 from slipway_store.connect import Pool
@@ -74,17 +75,19 @@ def questions_router(gateway: Gateway, admit: Admit) -> APIRouter:
         caller.check(route.model)
         text = body.question_text
         version = version_now(gateway, route, tenant=caller.tenant, text=text)
-        stored = await _stored(
-            gateway,
-            lambda pool: questions.ask(
-                pool,
-                text,
-                tenant=caller.tenant,
-                model=route.model,
-                version=version,
-                priority=caller.priority,
-            ),
-        )
+        async with counted(gateway.limits, gateway.metrics, caller):
+            stored = await _stored(
+                gateway,
+                lambda pool: questions.ask(
+                    pool,
+                    text,
+                    tenant=caller.tenant,
+                    model=route.model,
+                    version=version,
+                    priority=caller.priority,
+                    key_id=caller.key_id,
+                ),
+            )
         known = stored.answer_text
         return AskAnswer(
             question_id=stored.question_id, answer_text=PROCESSING if known is None else known

@@ -12,15 +12,16 @@ from __future__ import annotations
 import ipaddress
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-from slipway_gateway.errors import NoCapacity, Unauthenticated
+from slipway_contracts.behalf import Asker, read_credential
+from slipway_gateway.errors import BadRequest, EndpointForbidden, NoCapacity, Unauthenticated
 from slipway_gateway.tenants.caller import Caller
 from slipway_gateway.tenants.tokens import Tokens, Verified, looks_like_token
-from slipway_store.keys import KeyRecord, hash_secret, id_of
+from slipway_store.keys import Endpoint, KeyRecord, hash_secret, id_of
 from slipway_store.quotas import LimitRules
 from slipway_store.tenants import Tenant, TenantSettings, limits_of
 
@@ -123,7 +124,10 @@ class Keys:
         self._good_until = now + self._ttl
 
     def admit(self, authorization: str | None, address: str, now: float) -> Caller:
-        """Raises Unauthenticated, Forbidden, or NoCapacity while no key can be checked."""
+        """Raises Unauthenticated, Forbidden, BadRequest, or NoCapacity while no key can be checked.
+
+        Who may ask on behalf of others is admitted as those (``slipway_contracts.behalf``).
+        """
         if authorization is not None:
             known = self._verified.get(authorization)
             if known is not None and now < known[1] and (now <= self._good_until or not known[2]):
@@ -132,12 +136,16 @@ class Keys:
 
     def _verify(self, authorization: str, address: str, now: float) -> Caller:
         scheme, _, secret = authorization.partition(" ")
-        secret = secret.strip()
+        try:
+            secret, asker = read_credential(secret.strip())
+        except ValueError as error:
+            raise BadRequest(f"the Authorization header: {error}") from error
         is_key = secret.startswith(SECRET_PREFIX)
         if not is_key and (self._tokens is None or not looks_like_token(secret)):
             # OpenAI's clients insist on sending some key; what is none of ours counts as none.
             if self._keyless_loopback and is_loopback(address):
-                return _keyless(address)
+                caller = _keyless(address)
+                return caller if asker is None else self._for(asker, caller)
             raise Unauthenticated(
                 "an API key is needed: send it as 'Authorization: Bearer slw_…'; "
                 "'slipway keys create' makes one"
@@ -146,7 +154,15 @@ class Keys:
             raise Unauthenticated("the Authorization header must be 'Bearer slw_…'")
         if is_key:
             caller, until = self._by_key(secret, now)
+            if asker is not None:
+                if Endpoint.ON_BEHALF not in caller.endpoints:
+                    raise EndpointForbidden(
+                        "this key may not ask on behalf of others; it has no scope on-behalf"
+                    )
+                caller = self._for(asker, caller)
         else:
+            if asker is not None:
+                raise EndpointForbidden("a token may not ask on behalf of others")
             assert self._tokens is not None
             verified = self._tokens.verify(secret, now)
             caller, until = self._by_token(verified), verified.until
@@ -194,6 +210,18 @@ class Keys:
             models=verified.models,
             endpoints=verified.endpoints,
             priority=settings.priority,
+            weight=settings.weight,
+            text_policy=settings.text_policy,
+        )
+
+    def _for(self, asker: Asker, caller: Caller) -> Caller:
+        """The asker, with what the caller's own key reaches and its priority."""
+        settings = self._settings(asker.tenant)
+        return replace(
+            caller,
+            identity=f"for:{asker.tenant}:{asker.key_id}",
+            key_id=asker.key_id,
+            tenant=asker.tenant,
             weight=settings.weight,
             text_policy=settings.text_policy,
         )

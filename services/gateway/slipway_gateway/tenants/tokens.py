@@ -35,7 +35,8 @@ LENGTH_LIMIT = 16_384
 MISSING_LIMIT = 1000
 _TOKEN = re.compile(r"eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 _TYPES = {"RS": "RSA", "PS": "RSA", "ES": "EC", "Ed": "OKP"}
-_ENDPOINTS = frozenset(endpoint.value for endpoint in Endpoint)
+# Asking for others is for keys alone.
+_ENDPOINTS = frozenset(endpoint.value for endpoint in Endpoint) - {Endpoint.ON_BEHALF.value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
