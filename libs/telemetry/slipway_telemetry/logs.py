@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from slipway_telemetry import line
 from slipway_telemetry.line import Level, Service
 from slipway_telemetry.scrub import scrub
+from slipway_telemetry.trace import ids_now
 
 # What is cut is looked through for secrets a little further: half of one is one, too.
 _MARGIN = 2_048
@@ -112,7 +113,7 @@ def configure_logs(
     *,
     stream: TextIO | None = None,
     quiet: Quiet | None = None,
-    tracing: Tracing | None = None,
+    tracing: Tracing = ids_now,
     bound: Mapping[str, Any] | None = None,
 ) -> None:
     """For this process: everything from INFO on to ``stream`` (stderr).

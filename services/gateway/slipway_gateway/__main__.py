@@ -25,6 +25,7 @@ from slipway_gateway.hotpath.protocol import ClientConnection
 from slipway_gateway.settings import Settings, load_settings
 from slipway_telemetry.line import Service
 from slipway_telemetry.logs import configure_logs
+from slipway_telemetry.tracing import open_tracing
 
 logger = logging.getLogger("slipway_gateway")
 
@@ -114,7 +115,8 @@ def main() -> int:
     configure_logs(Service.GATEWAY, quiet=QUIET)
     try:
         settings = load_settings()
-        gateway = create_app(settings)
+        tracer = open_tracing(Service.GATEWAY)
+        gateway = create_app(settings, tracer=tracer)
         socks = [listen(settings.host, settings.port)]
         if settings.own_port:
             socks.append(listen_alone(settings.own_port))
@@ -130,6 +132,8 @@ def main() -> int:
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(gateway, settings, socks))
+    if tracer is not None:
+        tracer.stop()
     return 0
 
 

@@ -50,7 +50,9 @@ from slipway_gateway.overload.queues import Queues
 from slipway_gateway.overload.retries import RetryBudget
 from slipway_gateway.settings import Settings
 from slipway_gateway.tenants.tenancy import Tenancy
+from slipway_gateway.tracing import ColdTraces
 from slipway_store.keys import Endpoint
+from slipway_telemetry.tracing import Tracer
 
 logger = logging.getLogger(__name__)
 
@@ -60,8 +62,9 @@ RESTART_DELAY = 1.0
 class Gateway:
     """The ASGI application. ``draining`` true: not ready any more, still answering."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, tracer: Tracer | None = None) -> None:
         self.settings = settings
+        self.tracer = tracer
         self.draining = False
         self.metrics = Metrics()
         self.tenancy = Tenancy(settings, lambda: self.link.pool)
@@ -101,6 +104,7 @@ class Gateway:
         self.metrics.serves(self.table.all())
         self.metrics.sources += self._figures()
         self.fastapi: FastAPI = make_fastapi(self)
+        self._cold = self.fastapi if tracer is None else ColdTraces(self.fastapi, tracer)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -108,7 +112,7 @@ class Gateway:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         else:
-            await self.fastapi(scope, receive, send)
+            await self._cold(scope, receive, send)
 
     async def start(self) -> None:
         """Begin the background work; waits for nobody."""
@@ -200,6 +204,7 @@ class Gateway:
             shadows=shadows,
             deadlines=deadlines,
             metrics=self.metrics,
+            tracer=self.tracer,
         )
 
     def _watch(self, attempt: Attempt) -> None:
@@ -233,9 +238,9 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def create_app(settings: Settings) -> Gateway:
+def create_app(settings: Settings, *, tracer: Tracer | None = None) -> Gateway:
     """The application of one process."""
-    return Gateway(settings)
+    return Gateway(settings, tracer=tracer)
 
 
 def _forever(name: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:

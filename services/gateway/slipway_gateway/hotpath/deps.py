@@ -14,6 +14,7 @@ from slipway_gateway.control.table import RouteTable
 from slipway_gateway.dialects.base import Dialect
 from slipway_gateway.guard import Guard
 from slipway_gateway.hotpath.deadlines import Deadlines
+from slipway_gateway.hotpath.head import Head
 from slipway_gateway.hotpath.pool import Upstream
 from slipway_gateway.hotpath.record import Journal
 from slipway_gateway.hotpath.shadow import Shadows
@@ -22,6 +23,8 @@ from slipway_gateway.overload.gate import Gate
 from slipway_gateway.settings import Settings
 from slipway_gateway.tenants.keys import Keys
 from slipway_gateway.tenants.limits import Limits
+from slipway_gateway.tracing import RequestTrace
+from slipway_telemetry.tracing import Tracer
 
 _DEFAULTS = GenerationDefaults()
 
@@ -29,7 +32,7 @@ _DEFAULTS = GenerationDefaults()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HotPath:
     """``dialects``: by dispatched path. ``paths``: of the targets that are plain paths, by their
-    bytes. ``heard``: monotonic seconds of PostgreSQL's last answer."""
+    bytes. ``heard``: monotonic seconds of PostgreSQL's last answer. ``tracer``: None: no spans."""
 
     settings: Settings
     dialects: Mapping[str, Dialect]
@@ -46,10 +49,16 @@ class HotPath:
     shadows: Shadows
     deadlines: Deadlines
     metrics: Metrics
+    tracer: Tracer | None = None
 
     def is_fenced(self) -> bool:
         """PostgreSQL is away for too long: nothing goes to candidates."""
         return routing.is_fenced(time.monotonic(), self.heard())
+
+    def trace(self, head: Head, path: str, request_id: str) -> RequestTrace | None:
+        """The spans of a request whose head has come."""
+        tracer = self.tracer
+        return None if tracer is None else RequestTrace(tracer, head, path, request_id)
 
     def choose(self, route: ModelRoute, unit: str) -> BackendRoute | None:
         """The backend of this unit, now."""

@@ -49,6 +49,7 @@ from slipway_gateway.outcome import Observed
 from slipway_gateway.render import sse_error
 from slipway_gateway.tenants.keys import Caller
 from slipway_gateway.tenants.limits import Lease
+from slipway_gateway.tracing import logged, passed_on
 
 if TYPE_CHECKING:
     from slipway_gateway.hotpath.deps import HotPath
@@ -72,8 +73,8 @@ class Exchange:
     __slots__ = (
         "_attempt", "_begun", "_body", "_caller", "_client", "_deadline", "_dialect", "_head",
         "_hot", "_lease", "_parts", "_question", "_received", "_request_id", "_retry", "_seen",
-        "_size", "_stalled_since", "_started", "_stream_map", "_subject", "_version", "keep_alive",
-        "response_complete",
+        "_size", "_stalled_since", "_started", "_stream_map", "_subject", "_trace", "_version",
+        "keep_alive", "response_complete",
     )  # fmt: skip
 
     def __init__(
@@ -92,6 +93,7 @@ class Exchange:
         self._client = client
         self._head = read_head(headers)
         self._request_id = request_id_of(self._head)
+        self._trace = hot.trace(self._head, dialect.path, self._request_id)
         self._version = NO_VERSION
         self._parts: list[bytes] = []
         self._size = 0
@@ -173,7 +175,7 @@ class Exchange:
         except GatewayError as error:
             self._fail(error)
         except Exception:
-            logger.exception("request failed", extra={"request_id": self._request_id})
+            logger.exception("request failed", extra=logged(self._request_id, self._trace))
             self._fail(GatewayError("the gateway failed on this request"))
 
     def _admit(self) -> None:
@@ -266,22 +268,19 @@ class Exchange:
 
     def _ask(self, backend: BackendRoute, number: int) -> None:
         """The assigned version first; the second attempt, on the stable one, is the last."""
-        assert self._subject is not None
+        subject, trace = self._subject, self._trace
+        assert subject is not None
         self._version = backend.version
-        attempt = self._attempt = Attempt(self._hot, self, self._subject, backend, number)
-        attempt.begin(self._upstream_headers(), self._body, last=self._retry is None)
-
-    def _upstream_headers(self) -> bytes:
-        trace = self._head.traceparent
-        return b"%bx-request-id: %b\r\n%b" % (
-            _UPSTREAM,
-            self._request_id.encode("ascii"),
-            b"" if trace is None else b"traceparent: %b\r\n" % trace.encode("latin-1"),
-        )
+        attempt = self._attempt = Attempt(self._hot, self, subject, backend, number)
+        lines = passed_on(self._head) if trace is None else trace.attempt(subject, backend, number)
+        headers = _UPSTREAM % (self._request_id.encode("ascii"), lines)
+        attempt.begin(headers, self._body, last=self._retry is None)
 
     def attempt_failed(self, error: GatewayError) -> None:
         """A backend that never took the request may be replaced by another, once."""
         self._attempt = None
+        if self._trace is not None:
+            self._trace.failed(error)
         retry, self._retry = self._retry, None
         untaken = isinstance(error, BackendUnreachable)
         if retry is None or not untaken or not self._hot.gate.retries.spend(time.monotonic()):
@@ -392,7 +391,9 @@ class Exchange:
         if self._lease is not None:
             self._lease.settle(self._seen.prompt_tokens, self._seen.completion_tokens_so_far)
         self._hot.metrics.answered("POST", self._dialect.path, status)
+        if self._trace is not None:
+            self._trace.end(status, self._version, self._seen)
         self._client.answered(self)
 
 
-_UPSTREAM = b"content-type: application/json\r\naccept-encoding: identity\r\n"
+_UPSTREAM = b"content-type: application/json\r\naccept-encoding: identity\r\nx-request-id: %b\r\n%b"

@@ -26,6 +26,7 @@ _ONCE = {
         ("content-type", "content_type"),
         ("content-encoding", "content_encoding"),
         ("traceparent", "traceparent"),
+        ("tracestate", "tracestate"),
     )
 }
 _FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
@@ -47,6 +48,7 @@ class Head:
     content_type: str | None = None
     content_encoding: str | None = None
     traceparent: str | None = None
+    tracestate: str | None = None
     repeated: str | None = None
     forwarded: bool = False
 
@@ -67,9 +69,17 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
         if field is None:
             head.forwarded = head.forwarded or name in _FORWARDED
             continue
-        if getattr(head, field) is not None:
-            head.repeated = head.repeated or name.decode()
-        setattr(head, field, value.decode("latin-1").strip())
+        text = value.decode("latin-1").strip()
+        before = getattr(head, field)
+        if before is not None:
+            if field == "tracestate":
+                text = f"{before},{text}"
+            elif field == "traceparent":
+                # Two are none, by its specification; no reason to refuse the request.
+                text = ""
+            else:
+                head.repeated = head.repeated or name.decode()
+        setattr(head, field, text)
     return head
 
 
