@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 
 import pytest
@@ -78,10 +79,13 @@ def test_a_dashboard_too_large_for_a_config_map_is_refused_by_name(chart):
         render(ON, chart=chart)
 
 
-def test_ours_fit():
+def test_ours_fit_and_are_named_as_the_api_server_takes_them():
     objects = render(ACCEPTED["everything"])
     for found in objects:
         assert len(json.dumps(found)) < LARGEST, found["metadata"]["name"]
+    for found in objects:
+        # kubeconform knows no names; the API server does.
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", found["metadata"]["name"])
     files = [path.read_bytes() for path in CHART.rglob("*") if path.is_file()]
     whole = b"".join(files) + json.dumps(objects).encode()
     # Helm's Secret is base64 in base64; a third of it is left for values and what is to come.

@@ -1,4 +1,4 @@
-"""OCI image archives: writes one of a single binary, reads the names in one.
+"""OCI image archives: writes one of a single static binary, reads the names in one.
 
 A scratch image is a tar of a tar and three JSON documents, so nothing but the standard library is
 needed to make the cluster's own images. Equal input gives equal bytes.
@@ -11,7 +11,7 @@ import io
 import json
 import platform
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,22 +33,9 @@ class Named:
     digest: str
 
 
-def write(
-    target: Path,
-    *,
-    name: str,
-    binary: Path,
-    path: str,
-    user: str,
-    libraries: Sequence[Path] = (),
-) -> None:
-    """An archive of an image called ``name`` that runs ``binary``, put at ``path`` in it.
-
-    ``libraries`` are what it loads when it is not static; they lie where they lie on this machine.
-    """
-    programs = {path.lstrip("/"): binary.read_bytes()}
-    programs |= {str(library).lstrip("/"): library.read_bytes() for library in libraries}
-    layer = _tar(programs, mode=0o755)
+def write(target: Path, *, name: str, binary: Path, path: str, user: str) -> None:
+    """An archive of an image called ``name`` that runs ``binary``, put at ``path`` in it."""
+    layer = _tar({path.lstrip("/"): binary.read_bytes()}, mode=0o755)
     config = _json(
         {
             "architecture": ARCHITECTURES.get(platform.machine(), platform.machine()),

@@ -1,14 +1,11 @@
-"""The cluster's own images, each one binary: the pods' sandbox, KubeRay, MinIO, Prometheus."""
+"""The cluster's own images, each one static binary: sandbox, KubeRay, MinIO, Prometheus."""
 
 from __future__ import annotations
 
-import hashlib
-import re
 from pathlib import Path
 
 from . import archive, layout, tools
 from .cache import Folders
-from .commands import tried
 from .versions import TOOLS
 
 PAUSE_SOURCE = Path(__file__).parents[1] / "pause" / "main.go"
@@ -20,7 +17,7 @@ PROMETHEUS_OPERATOR_IMAGE = (
 CONFIG_RELOADER_IMAGE = (
     f"docker.io/slipway/prometheus-config-reloader:{TOOLS['prometheus-config-reloader'].version}"
 )
-PROMETHEUS_IMAGE = "docker.io/slipway/prometheus:test"
+PROMETHEUS_IMAGE = f"docker.io/slipway/prometheus:{TOOLS['prometheus-server'].version}"
 USER = "65532:65532"
 
 
@@ -53,30 +50,8 @@ def monitoring(folders: Folders) -> list[Path]:
     return [
         _of_tool(folders, operator, name=PROMETHEUS_OPERATOR_IMAGE, path="/operator"),
         _of_tool(folders, reloader, name=CONFIG_RELOADER_IMAGE, path=f"/bin/{reloader}"),
-        _prometheus(folders),
+        _of_tool(folders, "prometheus-server", name=PROMETHEUS_IMAGE, path="/bin/prometheus"),
     ]
-
-
-def _prometheus(folders: Folders) -> Path:
-    """Debian's is not static and has no version in its name, so its content names the archive."""
-    binary = tools.path_of(folders, "prometheus")
-    digest = hashlib.sha256(binary.read_bytes()).hexdigest()[:12]
-    target = folders.images / f"prometheus-{digest}.tar"
-    if not target.exists():
-        archive.write(
-            target,
-            name=PROMETHEUS_IMAGE,
-            binary=binary,
-            path="/bin/prometheus",
-            user=USER,
-            libraries=loaded(tried("ldd", binary)),
-        )
-    return target
-
-
-def loaded(said: str) -> list[Path]:
-    """Files that ``ldd`` names; none for a static binary, of which it says only that."""
-    return [Path(found) for found in re.findall(r"(/\S+) \(0x", said)]
 
 
 def _of_tool(folders: Folders, tool: str, *, name: str, path: str) -> Path:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 KUBERNETES = "v1.34.10"
 STAGING = "v0.34.10"
 PROMETHEUS_OPERATOR = "v0.85.0"
+# As a Go module; 2.53.3 for everybody else.
+PROMETHEUS = "v0.53.3"
 # Not every patch release of every staging module is served by the module proxy.
 STAGING_EXCEPTIONS = {"sample-apiserver": "v0.34.11"}
 # fmt: off
@@ -145,10 +147,20 @@ _TABLE = (
         _observability(
             name,
             f"github.com/prometheus/prometheus/cmd/{name}",
-            "v0.53.3",
+            PROMETHEUS,
             Package(name="prometheus", path=f"usr/bin/{name}"),
         )
         for name in ("prometheus", "promtool")
+    ),
+    # Debian's has no service discovery for Kubernetes.
+    Tool(
+        name="prometheus-server",
+        package="github.com/prometheus/prometheus/cmd/prometheus",
+        version=PROMETHEUS,
+        group=f"prometheus-{PROMETHEUS}",
+        variables={
+            "github.com/prometheus/common/version.Version": PROMETHEUS.replace("v0.", "2.", 1)
+        },
     ),
     *(
         _observability(
@@ -179,7 +191,7 @@ SETS: Mapping[str, tuple[str, ...]] = {
     ),
     # What rules, alerts and dashboards are tested with.
     "observability": ("prometheus", "promtool", "amtool"),
-    "monitoring": ("prometheus-operator", "prometheus-config-reloader"),
+    "monitoring": ("prometheus-operator", "prometheus-config-reloader", "prometheus-server"),
     "all": tuple(TOOLS),
 }
 

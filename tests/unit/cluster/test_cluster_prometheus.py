@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-import pytest
 import yaml
 
 from slipway_cluster import images, prometheus
 
 
 def by_kind():
-    return {body["kind"]: body for body in prometheus.objects("v2.42.0")}
+    return {body["kind"]: body for body in prometheus.objects()}
 
 
 def test_the_values_are_what_it_looks_for():
@@ -43,27 +41,3 @@ def test_the_operator_runs_our_images():
     (image,) = body["images"]
     assert f"{image['newName']}:{image['newTag']}" == images.PROMETHEUS_OPERATOR_IMAGE
     assert images.CONFIG_RELOADER_IMAGE in json.dumps(body["patches"])
-
-
-@pytest.mark.parametrize(
-    ("said", "release"),
-    [
-        ("prometheus, version 2.42.0+ds (branch: debian/sid, revision: x)", "v2.42.0"),
-        ("prometheus, version  (branch: , revision: )", "v2.53.3"),
-    ],
-)
-def test_the_release_that_the_operator_is_told(said, release):
-    assert prometheus.release_of(said) == release
-
-
-def test_libraries_of_a_binary_that_is_not_static():
-    said = """
-	linux-vdso.so.1 (0x00007f388be28000)
-	libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f388bc35000)
-	/lib64/ld-linux-x86-64.so.2 (0x00007f388be2a000)
-"""
-    assert images.loaded(said) == [
-        Path("/lib/x86_64-linux-gnu/libc.so.6"),
-        Path("/lib64/ld-linux-x86-64.so.2"),
-    ]
-    assert images.loaded("") == []
