@@ -37,6 +37,7 @@ class HeadOptions:
     client_port: int
     dashboard_port: int = 8265
     gcs_port: int = 6379
+    metrics_port: int = 0
     cpus: int = 12
     gpus: int = 0
     object_store_bytes: int = 200_000_000
@@ -65,7 +66,7 @@ def ray_head_command(
         "--dashboard-agent-listen-port=0",
         "--dashboard-agent-grpc-port=0",
         "--runtime-env-agent-port=0",
-        "--metrics-export-port=0",
+        f"--metrics-export-port={options.metrics_port}",
         "--node-manager-port=0",
         "--object-manager-port=0",
         f"--num-cpus={options.cpus}",
@@ -117,6 +118,7 @@ def _options(argv: Sequence[str]) -> HeadOptions:
     parser.add_argument("--dashboard-port", type=int, default=8265)
     parser.add_argument("--gcs-port", type=int, default=6379)
     parser.add_argument("--client-port", type=int, default=0, help="Ray Client's; 0: any free")
+    parser.add_argument("--metrics-port", type=int, default=0, help="Prometheus'; 0: any free")
     parser.add_argument("--num-cpus", type=int, default=12, help="logical, not cores")
     parser.add_argument("--num-gpus", type=int, default=0)
     parser.add_argument("--niceness", type=int, default=5)
@@ -126,6 +128,7 @@ def _options(argv: Sequence[str]) -> HeadOptions:
         client_port=values.client_port or _free_port(),
         dashboard_port=values.dashboard_port,
         gcs_port=values.gcs_port,
+        metrics_port=values.metrics_port,
         cpus=values.num_cpus,
         gpus=values.num_gpus,
         niceness=values.niceness,

@@ -46,7 +46,9 @@ def examine(layout: Layout) -> list[Check]:
         return [*found, Check(part="platform", ok=False, message=message, fix="run `slipway up`")]
     found += _processes(layout, observed=state.prometheus_url is not None)
     found += asyncio.run(_database(state))
-    return [*found, _gateway(state), *_serve(state), _worker(state), *_targets(state)]
+    worker = _ready("worker", state.worker_url)
+    operator = [_ready("controller", state.operator_url)] if state.operator_url else []
+    return [*found, _gateway(state), *_serve(state), *operator, worker, *_targets(state)]
 
 
 def _python() -> Check:
@@ -134,15 +136,15 @@ def _serve(state: LocalState) -> list[Check]:
     return found
 
 
-def _worker(state: LocalState) -> Check:
-    url = f"{state.worker_url}/readyz"
+def _ready(process: str, base: str) -> Check:
+    url = f"{base}/readyz"
     try:
         with urllib.request.urlopen(url, timeout=5) as response:
             response.read()
     except (urllib.error.URLError, OSError) as error:
-        fix = "read `slipway logs --process worker`"
-        return Check(part="worker ready", ok=False, message=f"{url}: {error}", fix=fix)
-    return Check(part="worker ready", ok=True, message=f"answers at {state.worker_url}")
+        fix = f"read `slipway logs --process {process}`"
+        return Check(part=f"{process} ready", ok=False, message=f"{url}: {error}", fix=fix)
+    return Check(part=f"{process} ready", ok=True, message=f"answers at {base}")
 
 
 def _targets(state: LocalState) -> list[Check]:

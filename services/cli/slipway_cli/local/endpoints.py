@@ -26,6 +26,9 @@ class Endpoints:
     dashboard: int
     gcs: int
     worker: int
+    gateways: tuple[int, ...] = ()
+    operator: int = 0
+    engines: int = 0
     prometheus: int = 0
     node_exporter: int = 0
 
@@ -39,7 +42,10 @@ class Endpoints:
             serve_url=f"http://{LOOPBACK}:{self.serve}",
             dashboard_url=f"http://{LOOPBACK}:{self.dashboard}",
             worker_url=f"http://{LOOPBACK}:{self.worker}",
-            prometheus_url=f"http://{LOOPBACK}:{self.prometheus}" if self.prometheus else None,
+            gateway_urls=tuple(f"http://{LOOPBACK}:{port}" for port in self.gateways),
+            operator_url=_url(self.operator),
+            engines_url=_url(self.engines),
+            prometheus_url=_url(self.prometheus),
             node_exporter_port=self.node_exporter,
             home=home,
         )
@@ -56,6 +62,9 @@ class Endpoints:
             dashboard=ports[2],
             gcs=state.gcs_port,
             worker=ports[3],
+            gateways=tuple(urlsplit(url).port or 0 for url in state.gateway_urls),
+            operator=urlsplit(state.operator_url or "").port or 0,
+            engines=urlsplit(state.engines_url or "").port or 0,
             prometheus=urlsplit(state.prometheus_url or "").port or 0,
             node_exporter=state.node_exporter_port,
         )
@@ -63,6 +72,7 @@ class Endpoints:
     def observed(self, *, node_exporter: bool) -> Endpoints:
         """With ports for those who watch; those that there are stay."""
         taken = {self.gateway, self.serve, self.dashboard, self.gcs, self.worker}
+        taken |= {*self.gateways, self.operator, self.engines}
         prometheus = self.prometheus or _preferred(9090, taken)
         node = self.node_exporter
         if node_exporter and not node:
@@ -70,19 +80,31 @@ class Endpoints:
         return replace(self, prometheus=prometheus, node_exporter=node)
 
 
-def choose(host: str, port: int) -> Endpoints:
+def choose(host: str, port: int, *, gateways: int) -> Endpoints:
     """Raises PortTaken when the gateway's port is in use; the others move to free ones."""
     if not _is_free(host, port):
         raise PortTaken(f"port {port} is in use; stop what listens there or give --port")
     taken = {port}
     chosen = []
-    for preferred in (8100, 8265, 6379, 8090):
+    for preferred in (8100, 8265, 6379, 8090, 8091, 8092, *range(8093, 8093 + gateways)):
         chosen.append(_preferred(preferred, taken))
         taken.add(chosen[-1])
-    serve, dashboard, gcs, worker = chosen
+    serve, dashboard, gcs, worker, operator, engines, *own = chosen
     return Endpoints(
-        host=host, gateway=port, serve=serve, dashboard=dashboard, gcs=gcs, worker=worker
+        host=host,
+        gateway=port,
+        serve=serve,
+        dashboard=dashboard,
+        gcs=gcs,
+        worker=worker,
+        gateways=tuple(own),
+        operator=operator,
+        engines=engines,
     )
+
+
+def _url(port: int) -> str | None:
+    return f"http://{LOOPBACK}:{port}" if port else None
 
 
 def _preferred(port: int, taken: set[int]) -> int:

@@ -25,6 +25,11 @@ class LocalState(Spec):
     gateway_host: str = "127.0.0.1"
     gcs_port: int = 6379
     worker_url: str = "http://127.0.0.1:8090"
+    gateway_urls: tuple[str, ...] = ()
+    """Each gateway process by itself, for those who read its metrics."""
+    operator_url: str | None = None
+    engines_url: str | None = None
+    """Ray's metrics."""
     prometheus_url: str | None = None
     node_exporter_port: int = 0
 
@@ -68,6 +73,11 @@ class Layout:
     def observe(self) -> Path:
         """Prometheus' configuration, targets and data."""
         return self.home / "observe"
+
+    @property
+    def targets(self) -> Path:
+        """Files that tell a Prometheus whom to scrape."""
+        return self.observe / "targets"
 
     def gateway_state(self, slot: int) -> Path:
         """A gateway process's own folder: its segments and its copy of the routes."""

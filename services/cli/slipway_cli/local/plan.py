@@ -20,7 +20,7 @@ def process_plans(layout: Layout, endpoints: Endpoints, state: LocalState) -> li
     """In start order; stopped in reverse."""
     return [
         _ray(layout, endpoints),
-        _controller(layout, state),
+        _controller(layout, endpoints, state),
         *(_gateway(layout, endpoints, state, slot) for slot in range(GATEWAYS)),
         _worker(layout, endpoints, state),
     ]
@@ -39,16 +39,18 @@ def _ray(layout: Layout, endpoints: Endpoints) -> ProcessPlan:
         "--gcs-port", str(endpoints.gcs),
         "--temp-dir", str(ray_temp_dir(layout.home)),
         "--num-cpus", str(RAY_LOGICAL_CPUS),
+        "--metrics-port", str(endpoints.engines),
     ]  # fmt: skip
     return ProcessPlan(name="ray", argv=argv, env={}, log=layout.logs / "ray.log")
 
 
-def _controller(layout: Layout, state: LocalState) -> ProcessPlan:
+def _controller(layout: Layout, endpoints: Endpoints, state: LocalState) -> ProcessPlan:
     env = {
         "SLIPWAY_OPERATOR_DSN": state.dsn,
         "SLIPWAY_OPERATOR_HOME": state.home,
         "SLIPWAY_OPERATOR_SERVE_URL": state.serve_url,
         "SLIPWAY_OPERATOR_DASHBOARD_URL": state.dashboard_url,
+        "SLIPWAY_OPERATOR_HEALTH_PORT": str(endpoints.operator),
     }
     argv = [sys.executable, "-m", "slipway_operator"]
     return ProcessPlan(name="controller", argv=argv, env=env, log=layout.logs / "controller.log")
@@ -59,6 +61,7 @@ def _gateway(layout: Layout, endpoints: Endpoints, state: LocalState, slot: int)
         "SLIPWAY_GATEWAY_DSN": state.dsn,
         "SLIPWAY_GATEWAY_HOST": endpoints.host,
         "SLIPWAY_GATEWAY_PORT": str(endpoints.gateway),
+        "SLIPWAY_GATEWAY_OWN_PORT": str(endpoints.gateways[slot] if endpoints.gateways else 0),
         "SLIPWAY_GATEWAY_SLOT": str(slot),
         "SLIPWAY_GATEWAY_STATE_DIR": str(layout.gateway_state(slot)),
     }

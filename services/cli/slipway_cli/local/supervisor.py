@@ -25,8 +25,9 @@ from slipway_cli.local import process
 from slipway_cli.local.endpoints import LOOPBACK, Endpoints, choose
 from slipway_cli.local.layout import Layout, LocalState
 from slipway_cli.local.observe import PROMETHEUS, find_node_exporter, observer_plans, write_config
-from slipway_cli.local.plan import process_plans
+from slipway_cli.local.plan import GATEWAYS, process_plans
 from slipway_cli.local.process import ProcessPlan, ProcessRecord
+from slipway_cli.local.targets import remove_targets, targets, write_targets
 from slipway_store import embedded
 from slipway_store.migrate import migrate
 
@@ -91,6 +92,7 @@ class Supervisor:
     _restarts: dict[str, int] = field(default_factory=dict)
     _restart_at: dict[str, float] = field(default_factory=dict)
     _postgres_due: float = 0.0
+    _state: LocalState | None = None
 
     def start(self) -> LocalState:
         """Everything up and answering. Raises PortTaken, NotReady; safe to call after a kill."""
@@ -107,6 +109,7 @@ class Supervisor:
         for plan in self._plans.values():
             self._ensure(plan)
         self.layout.write_state(state)
+        self._state = state
         self._await_ready(state)
         return state
 
@@ -130,6 +133,12 @@ class Supervisor:
     def watch_once(self) -> None:
         """Restart what died, with growing delays for what keeps dying."""
         process.reap()
+        self._restart_dead()
+        if self._state is not None:
+            living = {name for name, record in self._records.items() if record.living()}
+            write_targets(self.layout.targets, targets(self._state, living))
+
+    def _restart_dead(self) -> None:
         now = time.monotonic()
         for name, plan in self._plans.items():
             living = self._records[name].living()
@@ -155,7 +164,7 @@ class Supervisor:
         """Those of the last supervisor while one of its processes lives."""
         state = self.layout.read_state()
         if state is None or not any(r.living() for r in self._records.values()):
-            found = choose(self.host, self.port)
+            found = choose(self.host, self.port, gateways=GATEWAYS)
         else:
             found = Endpoints.of(state)
         if not self.observe:
@@ -180,6 +189,8 @@ class Supervisor:
             "gateway-0": f"{state.gateway_url}/ready",
             "worker": f"{state.worker_url}/readyz",
         }
+        if state.operator_url:
+            waiting["controller"] = f"{state.operator_url}/readyz"
         if state.prometheus_url:
             waiting[PROMETHEUS] = f"{state.prometheus_url}/-/ready"
         while waiting:
@@ -201,6 +212,7 @@ def stop_home(layout: Layout, *, say: Callable[[str], None]) -> None:
     for group in ("prometheus", "node"):
         _stop_group(records, group, say=say)
     layout.processes_file.unlink(missing_ok=True)
+    remove_targets(layout.targets)
     if layout.postgres.exists():
         embedded.stop(layout.postgres)
     for file in (layout.state_file, layout.ready_file, layout.supervisor_file):
