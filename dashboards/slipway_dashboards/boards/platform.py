@@ -126,5 +126,27 @@ PODS = Row(
             about="Restarts in the time shown.",
             unit=Unit.COUNT,
         ),
+        panel_of(
+            Feed.KUBERNETES,
+            "Processor of pods",
+            (
+                rate(foreign("container_cpu_usage_seconds_total"), 'container!=""', by="pod"),
+                "{{pod}}",
+            ),
+            about="Cores that each pod uses.",
+            unit=Unit.COUNT,
+            width=12,
+        ),
+        panel_of(
+            Feed.KUBERNETES,
+            "Memory of pods",
+            (
+                total(foreign("container_memory_working_set_bytes"), 'container!=""', by="pod"),
+                "{{pod}}",
+            ),
+            about="Bytes that the kernel cannot take back from each pod.",
+            unit=Unit.BYTES,
+            width=12,
+        ),
     ),
 )

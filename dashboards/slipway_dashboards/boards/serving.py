@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from slipway_contracts.metrics import gateway
-from slipway_contracts.metrics.foreign import foreign
 from slipway_dashboards.board import Board, Choice, Limit, Panel, Query, Row, Shape, Unit
 from slipway_dashboards.boards.accelerators import accelerators
+from slipway_dashboards.boards.engines import ENGINES
 from slipway_dashboards.feeds import Feed
 from slipway_dashboards.promql import (
     OF_MODEL,
@@ -268,118 +268,11 @@ _WAITED = Row(
 )
 
 
-def _engine(
-    title: str, about: str, unit: Unit, *lines: tuple[str, str], runbooks: tuple[str, ...] = ()
-) -> Panel:
-    return Panel(
-        title=title,
-        about=about,
-        unit=unit,
-        queries=tuple(Query(expr=expr, legend=legend) for expr, legend in lines),
-        fed_by=Feed.ENGINE,
-        width=6,
-        runbooks=runbooks,
-    )
-
-
-def _vllm(name: str) -> Named:
-    return foreign(f"ray_vllm_{name}")
-
-
-_ENGINES = Row(
-    title="Engines",
-    panels=(
-        _engine(
-            "Replicas",
-            "Healthy replicas, as Ray Serve sees them.",
-            Unit.COUNT,
-            (
-                total(foreign("ray_serve_deployment_replica_healthy"), OF_VERSION, by=_VERSION),
-                "{{version}}",
-            ),
-            runbooks=("engine-replica-unhealthy",),
-        ),
-        _engine(
-            "Running and waiting in the engine",
-            "Requests in vLLM's batch, and those that wait for a place in it.",
-            Unit.COUNT,
-            (total(_vllm("num_requests_running"), OF_VERSION, by=_VERSION), "{{version}} running"),
-            (total(_vllm("num_requests_waiting"), OF_VERSION, by=_VERSION), "{{version}} waiting"),
-        ),
-        _engine(
-            "KV cache in use",
-            "Share of vLLM's KV cache; near 100 % requests are preempted.",
-            Unit.RATIO,
-            (
-                f"max by ({_VERSION}) ({of(_vllm('kv_cache_usage_perc'), OF_VERSION)})",
-                "{{version}}",
-            ),
-        ),
-        _engine(
-            "Prefix cache hits",
-            "Share of prompt tokens that vLLM found in its prefix cache.",
-            Unit.RATIO,
-            (
-                share(
-                    rate(_vllm("prefix_cache_hits_total"), OF_VERSION, by=_VERSION),
-                    rate(_vllm("prefix_cache_queries_total"), OF_VERSION, by=_VERSION),
-                ),
-                "{{version}}",
-            ),
-        ),
-        _engine(
-            "Time to first token in the engine",
-            "As vLLM sees it: the gateway's less queue and network.",
-            Unit.SECONDS,
-            (
-                quantile(0.95, _vllm("time_to_first_token_seconds"), OF_VERSION, by=_VERSION),
-                "{{version}} p95",
-            ),
-        ),
-        _engine(
-            "Where the engine's time goes",
-            "Mean seconds of a request in queue, prefill and decode.",
-            Unit.SECONDS,
-            *(
-                (
-                    mean(_vllm(f"request_{part}_time_seconds"), OF_VERSION, by=_VERSION),
-                    f"{{{{version}}}} {part}",
-                )
-                for part in ("queue", "prefill", "decode")
-            ),
-        ),
-        _engine(
-            "Tokens of the engine",
-            "Prompt and generated tokens as vLLM counts them.",
-            Unit.TOKENS_PER_SECOND,
-            (rate(_vllm("prompt_tokens_total"), OF_VERSION, by=_VERSION), "{{version}} prompt"),
-            (
-                rate(_vllm("generation_tokens_total"), OF_VERSION, by=_VERSION),
-                "{{version}} generated",
-            ),
-        ),
-        _engine(
-            "Ray Serve's own latency",
-            "95 of 100 requests were processed by the replica within this.",
-            Unit.MILLISECONDS,
-            (
-                quantile(
-                    0.95,
-                    foreign("ray_serve_deployment_processing_latency_ms"),
-                    OF_VERSION,
-                    by=_VERSION,
-                ),
-                "{{version}} p95",
-            ),
-        ),
-    ),
-)
-
 SERVING = Board(
     name="serving",
     title="Slipway / Serving",
     about="Are answers fast, right and enough, and what holds them up?",
-    rows=(_FELT, _PROMISES, _WAITED, _ENGINES, accelerators("GPUs")),
+    rows=(_FELT, _PROMISES, _WAITED, ENGINES, accelerators("GPUs")),
     choices=(
         Choice(name="model", source=gateway.INFERENCE_REQUESTS.name, title="Model"),
         Choice(name="version", source=of(gateway.INFERENCE_REQUESTS, OF_MODEL), title="Version"),

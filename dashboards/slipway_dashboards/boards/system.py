@@ -165,6 +165,8 @@ def _ray(name: str) -> str:
     return highest(foreign(f"ray_node_{name}"), by="instance")
 
 
+_GRAM_USED = total(foreign("ray_node_gram_used"), by="instance, GpuIndex")
+_GRAM_FREE = total(foreign("ray_node_gram_available"), by="instance, GpuIndex")
 _RAY = Row(
     title="As Ray sees its machines (also without exporters)",
     panels=(
@@ -210,6 +212,31 @@ _RAY = Row(
             bounded=True,
             width=6,
         ),
+        panel_of(
+            Feed.GPU,
+            "GPU memory of the engines",
+            (
+                f"{_GRAM_USED} / ({_GRAM_USED} + {_GRAM_FREE})",
+                "{{instance}} {{GpuIndex}}",
+            ),
+            about="Share of GPU memory in use as Ray reads it; needs no DCGM exporter.",
+            unit=Unit.RATIO,
+            bounded=True,
+            width=12,
+        ),
+        panel_of(
+            Feed.ENGINE,
+            "Disk space of the engines' machines",
+            (
+                f"{_ray('disk_usage')} / ({_ray('disk_usage')} + {_ray('disk_free')})",
+                "{{instance}}",
+            ),
+            about="Share in use; Ray spills and caches artifacts there.",
+            unit=Unit.RATIO,
+            bounded=True,
+            width=12,
+            limits=_FULL,
+        ),
     ),
 )
 _PROCESSES = Row(
@@ -223,7 +250,8 @@ _PROCESSES = Row(
                 "{{job}} {{instance}}",
             ),
             about="Cores that each gateway, operator and worker uses.",
-            unit=Unit.RATIO,
+            unit=Unit.COUNT,
+            width=6,
         ),
         panel_of(
             Feed.TRAFFIC,
@@ -234,6 +262,18 @@ _PROCESSES = Row(
             ),
             about="Resident bytes; a line that only climbs is a leak.",
             unit=Unit.BYTES,
+            width=6,
+        ),
+        panel_of(
+            Feed.TRAFFIC,
+            "Open files of our processes",
+            (
+                total(foreign("process_open_fds"), _OURS, by="job, instance"),
+                "{{job}} {{instance}}",
+            ),
+            about="Sockets and files; a line that only climbs is a leak.",
+            unit=Unit.COUNT,
+            width=6,
         ),
         panel_of(
             Feed.TRAFFIC,
@@ -246,6 +286,7 @@ _PROCESSES = Row(
             ),
             about="What it takes Prometheus to read a process.",
             unit=Unit.SECONDS,
+            width=6,
             limits=(Limit(at=1, colour="orange"), Limit(at=5, colour="red")),
         ),
     ),

@@ -89,7 +89,6 @@ RAY = (
     *_family(
         Exporter.RAY,
         "counter",
-        "ray_serve_deployment_request_counter_total",
         "ray_serve_deployment_error_counter_total",
         of=f"{_SERVE} replica route",
     ),
@@ -104,14 +103,12 @@ RAY = (
         Exporter.RAY,
         "gauge",
         "ray_serve_deployment_replica_healthy",
-        "ray_serve_replica_processing_queries",
         of=f"{_SERVE} replica",
     ),
     *_family(
         Exporter.RAY,
         "gauge",
         "ray_node_cpu_utilization",
-        "ray_node_cpu_count",
         "ray_node_mem_used",
         "ray_node_mem_total",
         "ray_node_disk_usage",
@@ -142,7 +139,6 @@ _VLLM_COUNTERS = (
 _VLLM_HISTOGRAMS = (
     "time_to_first_token_seconds",
     "inter_token_latency_seconds",
-    "e2e_request_latency_seconds",
     "request_queue_time_seconds",
     "request_prefill_time_seconds",
     "request_decode_time_seconds",
@@ -196,7 +192,6 @@ NODE = (
         "gauge",
         "node_filesystem_size_bytes",
         "node_filesystem_avail_bytes",
-        "node_filesystem_readonly",
         of="device fstype mountpoint",
     ),
     *_family(
@@ -220,7 +215,6 @@ DCGM = (
         "DCGM_FI_DEV_GPU_TEMP",
         "DCGM_FI_DEV_MEMORY_TEMP",
         "DCGM_FI_DEV_POWER_USAGE",
-        "DCGM_FI_DEV_SM_CLOCK",
         of=_DCGM_LABELS,
     ),
     *_family(
@@ -230,7 +224,6 @@ DCGM = (
         Exporter.DCGM,
         "counter",
         "DCGM_FI_DEV_THERMAL_VIOLATION",
-        "DCGM_FI_DEV_POWER_VIOLATION",
         of=_DCGM_LABELS,
     ),
 )
@@ -268,16 +261,7 @@ KUBERNETES = (
     ),
     *_family(Exporter.KUBE_STATE, "gauge", "kube_pod_status_phase", of="phase uid"),
     *_family(Exporter.KUBE_STATE, "gauge", "kube_pod_status_unschedulable", of="uid"),
-    *_family(
-        Exporter.KUBE_STATE, "gauge", "kube_job_status_failed", of="job_name reason condition"
-    ),
     *_family(Exporter.KUBE_STATE, "counter", "kube_pod_container_status_restarts_total", of="uid"),
-    *_family(
-        Exporter.KUBE_STATE,
-        "gauge",
-        "kube_persistentvolumeclaim_info",
-        of="persistentvolumeclaim storageclass volumename",
-    ),
     *_family(
         Exporter.CADVISOR,
         "gauge",
@@ -291,10 +275,9 @@ KUBERNETES = (
         Exporter.CERT_MANAGER,
         "gauge",
         "certmanager_certificate_expiration_timestamp_seconds",
-        "certmanager_certificate_ready_status",
         of="name condition",
     ),
-    *_family(Exporter.BLACKBOX, "gauge", "probe_ssl_earliest_cert_expiry", "probe_success"),
+    *_family(Exporter.BLACKBOX, "gauge", "probe_ssl_earliest_cert_expiry"),
 )
 
 FOREIGN: tuple[Foreign, ...] = (
