@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from slipway_dashboards.alert_links import panel_path
 from slipway_rules import (
     burn,
     gateway,
@@ -76,6 +77,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
                     "summary": rule.summary,
                     "description": rule.description,
                     "runbook_url": rule.runbook,
+                    "dashboard": panel_path(rule.page),
                 },
             }
 

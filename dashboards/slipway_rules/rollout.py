@@ -106,7 +106,7 @@ UNREADABLE = Alert(
     name="AnalysisUnreadable",
     expr="""slipway_rollout_error_budget{kind="spent"}
   >= ignoring (kind) 0.5 * slipway_rollout_error_budget{kind="total"}
-and
+and ignoring (kind)
 slipway_rollout_error_budget{kind="spent"} > 0""",
     hold="0s",
     severity=Severity.TICKET,
