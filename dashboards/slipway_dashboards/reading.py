@@ -14,9 +14,8 @@ from typing import Any
 
 import promql_parser as promql
 
+from slipway_dashboards.filling import filled
 from slipway_dashboards.vocabulary import Series
-
-_WINDOWS = {"$__rate_interval": "5m", "$__interval": "15s", "$__range": "1h"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,13 +29,6 @@ class Reading:
     labels: frozenset[str] = frozenset()
     """Labels that its result may have."""
     mistakes: list[str] = field(default_factory=list)
-
-
-def filled(expr: str, *, window: str = "5m", choice: str = ".*") -> str:
-    """The expression with Grafana's variables replaced, as Prometheus takes it."""
-    for name, value in (_WINDOWS | {"$__rate_interval": window}).items():
-        expr = expr.replace(name, value)
-    return re.sub(r"\$\{?[a-z]+\}?", choice, expr)
 
 
 def read(expr: str, known: dict[str, Series]) -> Reading:

@@ -7,7 +7,11 @@ from slipway_dashboards.board import Panel, Query, Row, Unit
 from slipway_dashboards.feeds import Feed
 from slipway_dashboards.promql import OF_VERSION, Named, mean, of, quantile, rate, share, total
 
-_VERSION = "model, version"
+_SERVE = "version, application"
+"""A cluster's scrape gives the version; on a laptop versions share a Ray, and Serve's application
+is the version."""
+_VLLM = "version, model_name"
+"""vLLM says only the model's public name."""
 
 
 def _engine(
@@ -41,8 +45,8 @@ ENGINES = Row(
             "Healthy replicas, as Ray Serve sees them.",
             Unit.COUNT,
             (
-                total(foreign("ray_serve_deployment_replica_healthy"), OF_VERSION, by=_VERSION),
-                "{{version}}",
+                total(foreign("ray_serve_deployment_replica_healthy"), OF_VERSION, by=_SERVE),
+                "{{version}} {{application}}",
             ),
             runbooks=("engine-replica-unhealthy",),
         ),
@@ -50,16 +54,22 @@ ENGINES = Row(
             "Running and waiting in the engine",
             "Requests in vLLM's batch, and those that wait for a place in it.",
             Unit.COUNT,
-            (total(_vllm("num_requests_running"), OF_VERSION, by=_VERSION), "{{version}} running"),
-            (total(_vllm("num_requests_waiting"), OF_VERSION, by=_VERSION), "{{version}} waiting"),
+            (
+                total(_vllm("num_requests_running"), OF_VERSION, by=_VLLM),
+                "{{model_name}} {{version}} running",
+            ),
+            (
+                total(_vllm("num_requests_waiting"), OF_VERSION, by=_VLLM),
+                "{{model_name}} {{version}} waiting",
+            ),
         ),
         _engine(
             "KV cache in use",
             "Share of vLLM's KV cache; near 100 % requests are preempted.",
             Unit.RATIO,
             (
-                f"max by ({_VERSION}) ({of(_vllm('kv_cache_usage_perc'), OF_VERSION)})",
-                "{{version}}",
+                f"max by ({_VLLM}) ({of(_vllm('kv_cache_usage_perc'), OF_VERSION)})",
+                "{{model_name}} {{version}}",
             ),
         ),
         _engine(
@@ -68,10 +78,10 @@ ENGINES = Row(
             Unit.RATIO,
             (
                 share(
-                    rate(_vllm("prefix_cache_hits_total"), OF_VERSION, by=_VERSION),
-                    rate(_vllm("prefix_cache_queries_total"), OF_VERSION, by=_VERSION),
+                    rate(_vllm("prefix_cache_hits_total"), OF_VERSION, by=_VLLM),
+                    rate(_vllm("prefix_cache_queries_total"), OF_VERSION, by=_VLLM),
                 ),
-                "{{version}}",
+                "{{model_name}} {{version}}",
             ),
         ),
         _engine(
@@ -79,8 +89,8 @@ ENGINES = Row(
             "As vLLM sees it: the gateway's less queue and network.",
             Unit.SECONDS,
             (
-                quantile(0.95, _vllm("time_to_first_token_seconds"), OF_VERSION, by=_VERSION),
-                "{{version}} p95",
+                quantile(0.95, _vllm("time_to_first_token_seconds"), OF_VERSION, by=_VLLM),
+                "{{model_name}} {{version}} p95",
             ),
         ),
         _engine(
@@ -89,8 +99,8 @@ ENGINES = Row(
             Unit.SECONDS,
             *(
                 (
-                    mean(_vllm(f"request_{part}_time_seconds"), OF_VERSION, by=_VERSION),
-                    f"{{{{version}}}} {part}",
+                    mean(_vllm(f"request_{part}_time_seconds"), OF_VERSION, by=_VLLM),
+                    f"{{{{model_name}}}} {{{{version}}}} {part}",
                 )
                 for part in ("queue", "prefill", "decode")
             ),
@@ -99,10 +109,13 @@ ENGINES = Row(
             "Tokens of the engine",
             "Prompt and generated tokens as vLLM counts them.",
             Unit.TOKENS_PER_SECOND,
-            (rate(_vllm("prompt_tokens_total"), OF_VERSION, by=_VERSION), "{{version}} prompt"),
             (
-                rate(_vllm("generation_tokens_total"), OF_VERSION, by=_VERSION),
-                "{{version}} generated",
+                rate(_vllm("prompt_tokens_total"), OF_VERSION, by=_VLLM),
+                "{{model_name}} {{version}} prompt",
+            ),
+            (
+                rate(_vllm("generation_tokens_total"), OF_VERSION, by=_VLLM),
+                "{{model_name}} {{version}} generated",
             ),
         ),
         _engine(
@@ -114,9 +127,9 @@ ENGINES = Row(
                     0.95,
                     foreign("ray_serve_deployment_processing_latency_ms"),
                     OF_VERSION,
-                    by=_VERSION,
+                    by=_SERVE,
                 ),
-                "{{version}} p95",
+                "{{version}} {{application}} p95",
             ),
         ),
         _engine(
@@ -124,8 +137,8 @@ ENGINES = Row(
             "As vLLM sees it.",
             Unit.SECONDS,
             (
-                quantile(0.95, _vllm("inter_token_latency_seconds"), OF_VERSION, by=_VERSION),
-                "{{version}} p95",
+                quantile(0.95, _vllm("inter_token_latency_seconds"), OF_VERSION, by=_VLLM),
+                "{{model_name}} {{version}} p95",
             ),
         ),
         _engine(
@@ -134,14 +147,17 @@ ENGINES = Row(
             Unit.PER_SECOND,
             (
                 rate(_vllm("request_success_total"), OF_VERSION, by="version, finished_reason"),
-                "{{version}} {{finished_reason}}",
+                "{{model_name}} {{version}} {{finished_reason}}",
             ),
         ),
         _engine(
             "Preempted requests",
             "Requests that vLLM put back for want of KV cache; above 0 the engine is too full.",
             Unit.COUNTS_PER_SECOND,
-            (rate(_vllm("num_preemptions_total"), OF_VERSION, by=_VERSION), "{{version}}"),
+            (
+                rate(_vllm("num_preemptions_total"), OF_VERSION, by=_VLLM),
+                "{{model_name}} {{version}}",
+            ),
             feed=Feed.TROUBLE,
         ),
         _engine(
@@ -149,12 +165,12 @@ ENGINES = Row(
             "Exceptions a second in replicas, and requests that wait for a replica.",
             Unit.COUNT,
             (
-                rate(foreign("ray_serve_deployment_error_counter_total"), OF_VERSION, by=_VERSION),
-                "{{version}} errors a second",
+                rate(foreign("ray_serve_deployment_error_counter_total"), OF_VERSION, by=_SERVE),
+                "{{version}} {{application}} errors a second",
             ),
             (
-                total(foreign("ray_serve_deployment_queued_queries"), OF_VERSION, by=_VERSION),
-                "{{version}} waiting",
+                total(foreign("ray_serve_deployment_queued_queries"), OF_VERSION, by=_SERVE),
+                "{{version}} {{application}} waiting",
             ),
             feed=Feed.TROUBLE,
         ),

@@ -2,8 +2,9 @@
 
 import pytest
 
+from slipway_dashboards.filling import filled
 from slipway_dashboards.promql import recorded
-from slipway_dashboards.reading import alert_labels, filled, legend_labels, read
+from slipway_dashboards.reading import alert_labels, legend_labels, read
 from slipway_dashboards.vocabulary import vocabulary
 
 KNOWN = vocabulary()
