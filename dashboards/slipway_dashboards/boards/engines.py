@@ -146,7 +146,11 @@ ENGINES = Row(
             "Requests a second that vLLM finished, by why: stop, length, abort.",
             Unit.PER_SECOND,
             (
-                rate(_vllm("request_success_total"), OF_VERSION, by="version, finished_reason"),
+                rate(
+                    _vllm("request_success_total"),
+                    OF_VERSION,
+                    by="version, model_name, finished_reason",
+                ),
                 "{{model_name}} {{version}} {{finished_reason}}",
             ),
         ),
