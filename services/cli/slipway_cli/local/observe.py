@@ -30,6 +30,21 @@ NODE_EXPORTERS = ("prometheus-node-exporter", "node_exporter")
 INTERVAL = "5s"
 RETENTION = "15d"
 
+# One Ray holds all engines here, so no target is of one version: vLLM names the Model (but not the
+# version), Serve the application, which is called after the version.
+ENGINE_LABELS = [
+    {
+        "source_labels": ["__name__", "model_name"],
+        "regex": "ray_vllm_.+;(.+)",
+        "target_label": "model",
+    },
+    {
+        "source_labels": ["__name__", "application"],
+        "regex": "ray_serve_.+;(.+)-[0-9a-f]{8}",
+        "target_label": "version",
+    },
+]
+
 
 class PrometheusMissing(InvalidInput):
     """``--observe`` without a Prometheus on this machine."""
@@ -101,7 +116,8 @@ def config(layout: Layout, endpoints: Endpoints) -> dict[str, Any]:
         "scrape_configs": [
             {
                 "job_name": "slipway",
-                "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "30s"}],
+                "file_sd_configs": [{"files": [str(targets)], "refresh_interval": "5s"}],
+                "metric_relabel_configs": ENGINE_LABELS,
             },
             *(
                 {"job_name": job, "static_configs": [{"targets": [f"{LOOPBACK}:{port}"]}]}
