@@ -1,8 +1,10 @@
 """Tells PostgreSQL how many GPUs each version holds, so that usage can be told in GPU-seconds.
 
-Wraps a platform's backends: what they are asked to hold is what is counted. A version on the CPU
-holds none; one whose replicas the autoscaler decides has no known number: both are left out.
-Telling never fails a pass: what could not be told is told by the next one.
+Wraps a platform's backends: what they are asked to hold is what is counted. Where the autoscaler
+decides how many replicas there are, those that were ready at the last look are, and never fewer
+than the least: one that is still loading, or just gone, is noticed by the next look. A version on
+the CPU holds none and is left out. Telling never fails a pass: what could not be told is told by
+the next one.
 """
 
 from __future__ import annotations
@@ -34,13 +36,16 @@ class GpuTime:
         self._backends = backends
         self._pool = pool
         self._told: dict[str, dict[str, int]] = {}
+        self._ready: dict[str, dict[str, int]] = {}
 
     async def observe(self, model: str) -> Mapping[str, BackendObservation]:
-        return await self._backends.observe(model)
+        seen = await self._backends.observe(model)
+        self._ready[model] = {name: one.ready_replicas for name, one in seen.items()}
+        return seen
 
     async def apply(self, model: str, desired: Sequence[DesiredBackend]) -> None:
         await self._backends.apply(model, desired)
-        held = gpus_held(desired)
+        held = gpus_held(desired, self._ready.get(model, {}))
         if self._told.get(model) == held:
             return
         try:
@@ -51,13 +56,14 @@ class GpuTime:
             self._told[model] = held
 
 
-def gpus_held(desired: Sequence[DesiredBackend]) -> dict[str, int]:
-    """By version, of all its replicas."""
+def gpus_held(desired: Sequence[DesiredBackend], ready: Mapping[str, int]) -> dict[str, int]:
+    """By version, of all its replicas. ``ready``: those that were seen, by the backend's name."""
     held: dict[str, int] = {}
     for backend in desired:
         replicas = backend.serving.replicas
-        gpus = _gpus_a_replica(backend.serving) * replicas.min
-        if gpus and replicas.min == replicas.max:
+        count = min(replicas.max, max(replicas.min, ready.get(backend.name, 0)))
+        gpus = _gpus_a_replica(backend.serving) * count
+        if gpus:
             held[backend.version] = held.get(backend.version, 0) + gpus
     return held
 
