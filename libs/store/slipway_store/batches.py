@@ -16,10 +16,15 @@ from typing import Any
 
 from slipway_store.clean import clean
 from slipway_store.connect import Connection, Pool
-from slipway_store.files import new_file_id
+from slipway_store.files import CHUNK, new_file_id
 from slipway_store.jobs import enqueue, lane
 
 CHECK, LINE, END = "batch", "batch-line", "batch-end"
+EXPIRED_AT_ONCE = 20
+_EXPIRED = {
+    "code": "batch_expired",
+    "message": "This request could not be executed before the completion window expired.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,7 @@ class Batch:
     failed_at: datetime | None
     cancelling_at: datetime | None
     cancelled_at: datetime | None
+    expired_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,15 +252,43 @@ async def end_lines(connection: Connection, ends: Sequence[LineEnd]) -> None:
             await enqueue(connection, END, payload, tenant=row["tenant"], priority=row["priority"])
 
 
+async def expire_batches(pool: Pool) -> int:
+    """End batches whose time is over: their waiting lines fail, what was answered is kept."""
+    async with pool.acquire() as connection, connection.transaction():
+        rows = await connection.fetch(
+            """UPDATE batches SET status = 'finalizing', finalizing_at = clock_timestamp(),
+                expired_at = clock_timestamp()
+            WHERE id IN (SELECT id FROM batches
+                WHERE status IN ('validating', 'in_progress') AND expires_at <= clock_timestamp()
+                ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+            RETURNING id, tenant, priority""",
+            EXPIRED_AT_ONCE,
+        )
+        for row in rows:
+            await connection.execute(
+                """WITH late AS (
+                    UPDATE batch_lines SET state = 'failed', error = $2
+                    WHERE batch_id = $1 AND state = 'waiting' RETURNING 1
+                )
+                UPDATE batches SET failed = failed + (SELECT count(*) FROM late) WHERE id = $1""",
+                *(row["id"], json.dumps(_EXPIRED)),
+            )
+            payload = {"batch": row["id"]}
+            await enqueue(connection, END, payload, tenant=row["tenant"], priority=row["priority"])
+    return len(rows)
+
+
 async def end_batch(connection: Connection, batch_id: str) -> str | None:
     """Write the files and drop the lines. The status that it ended in; None: it had ended."""
     output = await _write(connection, batch_id, "completed", "output")
     errors = await _write(connection, batch_id, "failed", "errors")
     status: str | None = await connection.fetchval(
         """UPDATE batches SET output_file_id = $2, error_file_id = $3,
-            completed_at = CASE WHEN status = 'finalizing' THEN clock_timestamp() END,
+            completed_at = CASE WHEN status = 'finalizing' AND expired_at IS NULL
+                THEN clock_timestamp() END,
             cancelled_at = CASE WHEN status = 'cancelling' THEN clock_timestamp() END,
-            status = CASE status WHEN 'finalizing' THEN 'completed' ELSE 'cancelled' END
+            status = CASE WHEN status = 'cancelling' THEN 'cancelled'
+                WHEN expired_at IS NOT NULL THEN 'expired' ELSE 'completed' END
         WHERE id = $1 AND status IN ('finalizing', 'cancelling') RETURNING status""",
         *(batch_id, output, errors),
     )
@@ -263,21 +297,43 @@ async def end_batch(connection: Connection, batch_id: str) -> str | None:
 
 
 async def _write(connection: Connection, batch_id: str, state: str, name: str) -> str | None:
-    """A file of the lines in this state; None without any."""
-    found: str | None = await connection.fetchval(
+    """A file of the lines in this state; None without any. Chunks hold whole lines."""
+    file_id = new_file_id()
+    await connection.execute(
         """WITH written AS (
-            SELECT convert_to(string_agg(json_build_object(
+            SELECT line, convert_to(json_build_object(
                 'id', 'batch_req_' || substr(batch_id, 7) || '_' || line, 'custom_id', custom_id,
                 'response', CASE WHEN status_code IS NOT NULL THEN json_build_object(
                     'status_code', status_code, 'request_id', request_id, 'body', response) END,
-                'error', error)::text || chr(10), '' ORDER BY line), 'UTF8') AS content
+                'error', error)::text || chr(10), 'UTF8') AS content
             FROM batch_lines WHERE batch_id = $1 AND state = $2
+        ), placed AS (
+            SELECT line, content, sum(length(content)) OVER (ORDER BY line) / $4 AS number
+            FROM written
+        )
+        INSERT INTO file_chunks (file_id, number, content)
+        SELECT $3, number, string_agg(content, ''::bytea ORDER BY line)
+        FROM placed GROUP BY number""",
+        *(batch_id, state, file_id, CHUNK),
+    )
+    # Small ones go into the row, as releases before chunks read them.
+    found: str | None = await connection.fetchval(
+        """WITH size AS (
+            SELECT sum(length(content)) AS bytes FROM file_chunks WHERE file_id = $2
+        ), whole AS (
+            SELECT string_agg(content, ''::bytea ORDER BY number) AS content
+            FROM file_chunks, size WHERE file_id = $2 AND bytes <= $4
         )
         INSERT INTO files (id, tenant, filename, purpose, bytes, content)
-        SELECT $3, tenant, $1 || '_' || $4::text || '.jsonl', 'batch_output', length(content),
-            content
-        FROM written, batches WHERE batches.id = $1 AND content IS NOT NULL
+        SELECT $2, tenant, $1 || '_' || $3::text || '.jsonl', 'batch_output', size.bytes,
+            whole.content
+        FROM size, whole, batches WHERE batches.id = $1 AND size.bytes > 0
         RETURNING id""",
-        *(batch_id, state, new_file_id(), name),
+        *(batch_id, file_id, name, CHUNK),
+    )
+    await connection.execute(
+        """DELETE FROM file_chunks USING files
+        WHERE file_id = $1 AND files.id = $1 AND files.content IS NOT NULL""",
+        file_id,
     )
     return found

@@ -110,8 +110,8 @@ async def enqueue(
 
 
 async def has_queue(pool: Pool) -> bool:
-    """Whether the schema is there; a process may start before it."""
-    return await pool.fetchval("SELECT to_regclass('dead_jobs')") is not None
+    """Whether the schema is there; a process may start before it, or before its newest part."""
+    return await pool.fetchval("SELECT to_regclass('file_chunks')") is not None
 
 
 async def busy_lanes(pool: Pool) -> list[str]:

@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     )
 
     body_limit: int = Field(default=8 * 1024 * 1024, ge=1024)
+    file_limit: int = Field(
+        default=100 * 1024 * 1024, ge=1024, description="an uploaded file, which is never in memory"
+    )
     header_limit: int = Field(default=32 * 1024, ge=1024, description="all header bytes together")
     header_count_limit: int = Field(default=100, ge=10)
     header_timeout: Seconds = Field(default=10, description="for the whole request head")

@@ -6,6 +6,7 @@ like any other, with its status; one that cannot be answered ends with an error 
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from slipway_contracts.behalf import Asker
 from slipway_store import batches as store
 from slipway_store.batches import LineEnd, NewLine
 from slipway_store.connect import Connection, Pool
-from slipway_store.files import read_file
+from slipway_store.files import get_file, read_chunks
 from slipway_worker.batch_file import LineError, read_lines
 from slipway_worker.gateway import GatewayClient
 from slipway_worker.kinds import Dead, Finished, Job, Kind
@@ -43,17 +44,25 @@ class BatchChecks:
     def __init__(self, pool: Pool) -> None:
         self.ended: Counter[str] = Counter()
         self._pool = pool
+        self._reading = asyncio.Semaphore(1)
 
     async def run(self, job: Job) -> Checked | None:
-        """None where the batch was cancelled meanwhile."""
+        """None where the batch was cancelled meanwhile. One file at a time: they may be large."""
+        async with self._reading:
+            return await self._check(job)
+
+    async def _check(self, job: Job) -> Checked | None:
         batch = await store.get_batch(self._pool, _told(job)["batch"])
         if batch is None or batch.status != "validating":
             return None
-        found = await read_file(self._pool, batch.input_file_id, tenant=batch.tenant)
+        found = await get_file(self._pool, batch.input_file_id, tenant=batch.tenant)
         if found is None:
             gone = LineError(code="file_not_found", message="the input file was deleted")
             return Checked(batch_id=batch.id, lines=(), errors=(gone,))
-        lines, errors = read_lines(found[1], endpoint=batch.endpoint, models=batch.models)
+        chunks = [chunk async for chunk in read_chunks(self._pool, found.id, tenant=batch.tenant)]
+        lines, errors = await asyncio.to_thread(
+            read_lines, b"".join(chunks), endpoint=batch.endpoint, models=batch.models
+        )
         return Checked(batch_id=batch.id, lines=lines, errors=errors)
 
     async def store(self, connection: Connection, finished: Sequence[Finished]) -> None:

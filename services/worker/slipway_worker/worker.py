@@ -20,8 +20,11 @@ from pgqueuer.domain.types import QueueManagerId
 
 from slipway_store import cache
 from slipway_store import jobs as store
+from slipway_store.batches import expire_batches
 from slipway_store.connect import Pool, open_pool
+from slipway_store.files import prune_chunks
 from slipway_store.keys import Endpoint, id_of, insert_key, widen_key
+from slipway_telemetry.tracing import Tracer
 from slipway_worker.batches import BatchChecks, BatchEnds, BatchLines, ended_batches
 from slipway_worker.driver import StoreDriver
 from slipway_worker.gateway import GatewayClient
@@ -39,6 +42,7 @@ logger = logging.getLogger(__name__)
 WATCH_PERIOD = 2.0
 PRUNE_PERIOD = 600.0
 LOG_AGE = timedelta(hours=1)
+CHUNK_AGE = timedelta(days=1)
 SILENCE = 10.0
 SCHEMA_PERIOD = 1.0
 POOL_SIZE = 8
@@ -60,7 +64,10 @@ MakeKinds = Callable[[Settings, Pool, GatewayClient], list[Kind]]
 class Worker:
     """One process's worker. ``make_kinds``: what it can do."""
 
-    def __init__(self, settings: Settings, make_kinds: MakeKinds) -> None:
+    def __init__(
+        self, settings: Settings, make_kinds: MakeKinds, *, tracer: Tracer | None = None
+    ) -> None:
+        self._tracer = tracer
         self._settings = settings
         self._make_kinds = make_kinds
         self._finishing = asyncio.Event()
@@ -136,6 +143,7 @@ class Worker:
             metrics=metrics,
             time_limit=settings.time_limit,
             leaving=self._leaving,
+            tracer=self._tracer,
         )
         manager = QueueManager(queue, channel=NAMES.channel)
         manager.queue_manager_id = owner
@@ -184,14 +192,16 @@ class Worker:
         self._gone.set()
 
     async def _watch(self, pool: Pool, metrics: Metrics) -> None:
-        """The queue's figures, and now and then what nobody needs any more."""
+        """The queue's figures, batches that are late, now and then what nobody needs any more."""
         prune_at = monotonic()
         while True:
             try:
                 metrics.saw(await store.depths(pool))
                 self._heard = monotonic()
+                await expire_batches(pool)
                 if monotonic() >= prune_at:
                     await store.prune(pool, log_age=LOG_AGE)
+                    await prune_chunks(pool, age=CHUNK_AGE)
                     await cache.forget(pool, age=timedelta(seconds=self._settings.cache_age))
                     prune_at = monotonic() + PRUNE_PERIOD
             except Exception as error:

@@ -7,15 +7,18 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import openai
 import pytest
 from answer_site import Site
 from gateway_process import eventually
 
 from slipway_store import batches, jobs
+from slipway_store.files import CHUNK
 from slipway_store.keys import create_key
 
 CHAT = "/v1/chat/completions"
+ENDED = {"completed", "failed", "cancelled", "expired"}
 
 
 def line(number: int, text: str = "hello", **fields: Any) -> dict[str, Any]:
@@ -44,7 +47,7 @@ async def start(client: openai.AsyncOpenAI, content: bytes, **fields: Any) -> An
 async def ended(client: openai.AsyncOpenAI, batch: Any) -> Any:
     async def done() -> Any:
         found = await client.batches.retrieve(batch.id)
-        return found if found.status in {"completed", "failed", "cancelled"} else None
+        return found if found.status in ENDED else None
 
     return await eventually(done, what="the batch's end")
 
@@ -133,6 +136,97 @@ async def test_a_cancelled_batch_keeps_what_was_answered(
     answers = await read(client, found.output_file_id)
     assert 3 < len(answers) == found.request_counts.completed < 200
     assert (await client.batches.cancel(batch.id)).status == "cancelled"
+
+
+async def test_a_late_batch_expires_and_keeps_what_was_answered(
+    site: Site, client: openai.AsyncOpenAI
+) -> None:
+    site.engine.script.first_byte_delay = 0.1
+    batch = await start(client, jsonl(*(line(n) for n in range(200))))
+    await site.work(concurrency=4)
+
+    async def some() -> bool:
+        found = await client.batches.retrieve(batch.id)
+        return found.request_counts is not None and found.request_counts.completed > 3
+
+    await eventually(some, what="some answers")
+    await site.pool.execute("UPDATE batches SET expires_at = clock_timestamp()")
+    found = await ended(client, batch)
+    counts = found.request_counts
+    assert (found.status, found.completed_at, counts.total) == ("expired", None, 200)
+    assert found.expired_at >= found.created_at
+    answers = await read(client, found.output_file_id)
+    late = await read(client, found.error_file_id)
+    assert 3 < len(answers) == counts.completed
+    assert len(late) == counts.failed == 200 - len(answers)
+    assert {one["error"]["code"] for one in late} == {"batch_expired"}
+    assert (await client.batches.cancel(batch.id)).status == "expired"
+
+
+async def test_a_batch_that_nobody_began_expires(site: Site, client: openai.AsyncOpenAI) -> None:
+    batch = await start(client, jsonl(line(1)))
+    await site.pool.execute("UPDATE batches SET expires_at = clock_timestamp()")
+    await site.pool.execute("DELETE FROM pgqueuer")
+    await site.work()
+    found = await ended(client, batch)
+    assert (found.status, found.output_file_id, found.error_file_id) == ("expired", None, None)
+
+
+async def test_a_large_file_goes_in_and_out(site: Site, client: openai.AsyncOpenAI) -> None:
+    """In chunks: up, read by the worker, written by the database, and back."""
+    content = jsonl(*(line(n, "x" * 40_000) for n in range(80)))
+    assert len(content) > 3 * CHUNK
+    site.engine.script.chunks = 4000
+    batch = await start(client, content)
+    back = await client.files.content(batch.input_file_id)
+    assert back.read() == content
+    await site.work()
+    found = await ended(client, batch)
+    assert found.status == "completed"
+    output = await client.files.retrieve(found.output_file_id)
+    answers = await read(client, found.output_file_id)
+    assert [one["custom_id"] for one in answers] == [f"r{n}" for n in range(80)]
+    assert output.bytes > CHUNK
+    for file_id in (batch.input_file_id, found.output_file_id):
+        assert (await client.files.delete(file_id)).deleted
+    assert await site.pool.fetchval("SELECT count(*) FROM file_chunks") == 0
+
+
+@pytest.mark.parametrize("gateway_settings", [{"file_limit": 3 * CHUNK}], ids=["3 MiB"])
+@pytest.mark.parametrize("told", [True, False], ids=["sized", "chunked"])
+async def test_a_file_over_the_limit_is_refused_and_nothing_stays(
+    site: Site, client: openai.AsyncOpenAI, told: bool
+) -> None:
+    """By its length where that is told, else as soon as it is passed."""
+    if told:
+        with pytest.raises(openai.APIStatusError) as refused:
+            await client.files.create(file=("in.jsonl", b"x" * (4 * CHUNK)), purpose="batch")
+        assert refused.value.status_code == 413
+        assert "file_limit" in refused.value.message
+    else:
+        status, text = await send_chunked(site, 4)
+        assert status == 413
+        assert "file_limit" in text
+    assert await site.pool.fetchval("SELECT count(*) FROM file_chunks") == 0
+    assert await site.pool.fetchval("SELECT count(*) FROM files") == 0
+
+
+async def send_chunked(site: Site, chunks: int) -> tuple[int, str]:
+    async def body() -> AsyncIterator[bytes]:
+        yield b'--b\r\ncontent-disposition: form-data; name="file"; filename="x"\r\n\r\n'
+        for _ in range(chunks):
+            yield b"x" * CHUNK
+        yield b"\r\n--b--\r\n"
+
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            site.gateway.url + "/v1/files",
+            data=body(),
+            headers={"content-type": "multipart/form-data; boundary=b"},
+        ) as answer,
+    ):
+        return answer.status, await answer.text()
 
 
 async def test_a_batch_outlives_its_workers(site: Site, client: openai.AsyncOpenAI) -> None:

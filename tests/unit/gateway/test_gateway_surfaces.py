@@ -20,6 +20,7 @@ ENVIRONMENT = [
     "connect_timeout",
     "drain_delay",
     "dsn",
+    "file_limit",
     "first_admin_key",
     "first_byte_timeout",
     "first_key",

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, File, Form, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from slipway_gateway.batches.stored import stored
-from slipway_gateway.errors import BadRequest, NotThere
+from slipway_gateway.batches.upload import Upload
+from slipway_gateway.errors import NotThere
+from slipway_gateway.tenants.counted import counted
 from slipway_gateway.tenants.keys import Caller
 from slipway_store import files
 from slipway_store.files import StoredFile
@@ -18,30 +21,35 @@ if TYPE_CHECKING:
     from slipway_gateway.app import Gateway
 
 Admit = Callable[["Gateway", Request], Caller]
-NAME_LIMIT = 255
+# The body is read as it comes, so FastAPI cannot tell what it is.
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file", "purpose"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "JSON lines"},
+                        "purpose": {"type": "string", "enum": ["batch"]},
+                    },
+                }
+            }
+        },
+    }
+}
 
 
 def files_router(gateway: Gateway, admit: Admit) -> APIRouter:
     """The five routes."""
     router = APIRouter(prefix="/v1/files", tags=["OpenAI"])
 
-    @router.post("", summary="Upload the input of a batch")
-    async def upload(
-        request: Request,
-        file: Annotated[UploadFile, File(description="JSON lines")],
-        purpose: Annotated[Literal["batch"], Form()],
-    ) -> dict[str, Any]:
+    @router.post("", summary="Upload the input of a batch", openapi_extra=_FORM)
+    async def upload(request: Request) -> dict[str, Any]:
         caller = admit(gateway, request)
-        name = (file.filename or "upload.jsonl")[:NAME_LIMIT]
-        content = await file.read()
-        if not content:
-            raise BadRequest("file: it is empty", param="file")
-        made = await stored(
-            gateway,
-            lambda pool: files.create_file(
-                pool, content, tenant=caller.tenant, filename=name, purpose=purpose
-            ),
-        )
+        async with counted(gateway.limits, gateway.metrics, caller):
+            made = await Upload(gateway, tenant=caller.tenant).receive(request)
         return _shown(made)
 
     @router.get("", summary="The tenant's files, the latest first")
@@ -71,15 +79,16 @@ def files_router(gateway: Gateway, admit: Admit) -> APIRouter:
     @router.get("/{file_id}/content", summary="A file's content")
     async def content(request: Request, file_id: str) -> Response:
         tenant = admit(gateway, request).tenant
-        found = await stored(gateway, lambda pool: files.read_file(pool, file_id, tenant=tenant))
-        if found is None:
+        found = await stored(gateway, lambda pool: files.get_file(pool, file_id, tenant=tenant))
+        pool = gateway.link.pool
+        if found is None or pool is None:
             raise _missing(file_id)
-        name, held = found
-        disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-        return Response(
-            held,
+        disposition = f"attachment; filename*=UTF-8''{quote(found.filename, safe='')}"
+        headers = {"content-disposition": disposition, "content-length": str(found.bytes)}
+        return StreamingResponse(
+            files.read_chunks(pool, file_id, tenant=tenant),
             media_type="application/octet-stream",
-            headers={"content-disposition": disposition},
+            headers=headers,
         )
 
     @router.delete("/{file_id}", summary="Delete a file")

@@ -25,7 +25,7 @@ Endpoint = Literal["/v1/chat/completions", "/v1/completions", "/v1/embeddings", 
 Metadata = dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]]
 _TIMES = (
     *("created", "in_progress", "expires", "finalizing", "completed", "failed"),
-    *("cancelling", "cancelled"),
+    *("cancelling", "cancelled", "expired"),
 )
 
 
@@ -125,7 +125,6 @@ def _shown(batch: Batch) -> dict[str, Any]:
         "output_file_id": batch.output_file_id,
         "error_file_id": batch.error_file_id,
         **{f"{name}_at": _unix(getattr(batch, f"{name}_at")) for name in _TIMES},
-        "expired_at": None,
         "request_counts": {
             "total": batch.total,
             "completed": batch.completed,

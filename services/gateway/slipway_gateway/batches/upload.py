@@ -1,0 +1,126 @@
+"""A file on its way from the client into PostgreSQL, a chunk at a time.
+
+No more than a chunk is in memory, and no connection of the pool is held while a slow client sends.
+The file appears whole or not at all: its row is written last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from slipway_gateway.batches.form import FIELD, UploadForm
+from slipway_gateway.batches.stored import stored
+from slipway_gateway.errors import BadRequest, RequestTimeout, TooLarge
+from slipway_store import files
+from slipway_store.connect import Pool
+from slipway_store.errors import UNAVAILABLE
+from slipway_store.files import CHUNK, StoredFile
+
+if TYPE_CHECKING:
+    from slipway_gateway.app import Gateway
+
+logger = logging.getLogger(__name__)
+
+NAME_LIMIT = 255
+PURPOSE = "batch"
+# A form is a little more than its file.
+FORM_LIMIT = 65_536
+
+
+class Upload:
+    """One file; ``receive`` once."""
+
+    def __init__(self, gateway: Gateway, *, tenant: str) -> None:
+        self._gateway = gateway
+        self._tenant = tenant
+        self._id = files.new_file_id()
+        self._limit = gateway.settings.file_limit
+        self._held = bytearray()
+        self._chunks = 0
+        self._size = 0
+
+    async def receive(self, request: Request) -> StoredFile:
+        """The stored file. Raises BadRequest, TooLarge, RequestTimeout."""
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._limit + FORM_LIMIT:
+            raise self._too_large()
+        form = UploadForm(request.headers.get("content-type", ""))
+        try:
+            await self._read(request, form)
+            return await self._finish(form)
+        except BaseException:
+            await self._forget()
+            raise
+
+    async def _read(self, request: Request, form: UploadForm) -> None:
+        body = aiter(request.stream())
+        received = 0
+        while True:
+            try:
+                async with asyncio.timeout(self._gateway.settings.body_timeout):
+                    data = await anext(body, None)
+            except TimeoutError as error:
+                raise RequestTimeout("the request body came too slowly") from error
+            except ClientDisconnect as error:
+                raise BadRequest("the request body is not whole") from error
+            if data is None:
+                return
+            received += len(data)
+            if received > self._limit + FORM_LIMIT:
+                raise self._too_large()
+            for piece in form.feed(data):
+                await self._take(piece)
+
+    async def _take(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise self._too_large()
+        self._held += piece
+        while len(self._held) > CHUNK:
+            await self._store_chunk(bytes(self._held[:CHUNK]))
+            del self._held[:CHUNK]
+
+    async def _store_chunk(self, content: bytes) -> None:
+        number = self._chunks
+        self._chunks += 1
+        await stored(self._gateway, lambda pool: files.store_chunk(pool, self._id, number, content))
+
+    async def _finish(self, form: UploadForm) -> StoredFile:
+        form.finish()
+        if form.fields.get("purpose") != PURPOSE:
+            raise BadRequest(f"purpose: must be {PURPOSE!r}", param="purpose")
+        if self._size == 0:
+            raise BadRequest(f"{FIELD}: it is empty", param=FIELD)
+        content: bytes | None = bytes(self._held)
+        if self._chunks:
+            await self._store_chunk(content or b"")
+            content = None
+        name = (form.filename or "upload.jsonl")[:NAME_LIMIT]
+        return await stored(self._gateway, lambda pool: self._create(pool, content, name))
+
+    async def _create(self, pool: Pool, content: bytes | None, name: str) -> StoredFile:
+        return await files.create_file(
+            pool,
+            content,
+            file_id=self._id,
+            size=self._size,
+            tenant=self._tenant,
+            filename=name,
+            purpose=PURPOSE,
+        )
+
+    async def _forget(self) -> None:
+        pool = self._gateway.link.pool
+        if self._chunks and pool is not None:
+            try:
+                await files.forget_chunks(pool, self._id)
+            except UNAVAILABLE as error:
+                logger.info("parts of an upload wait to be pruned: %r", error)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"{FIELD}: over {self._limit} bytes (file_limit)")
