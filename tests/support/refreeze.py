@@ -72,6 +72,13 @@ def _commands(node: object, path: str) -> list[str]:
     return lines
 
 
+def explained() -> list[str]:
+    """What `rollout explain` says of every situation of ``told_lives``."""
+    from told_lives import explained as sentences
+
+    return sentences()
+
+
 def write() -> int:
     """Write every file; exit code 0."""
     folder = UNIT / "contracts" / "frozen"
@@ -81,6 +88,7 @@ def write() -> int:
     cli = UNIT / "cli" / "frozen"
     cli.mkdir(parents=True, exist_ok=True)
     (cli / "commands.txt").write_text("\n".join(command()) + "\n")
+    (cli / "explained.txt").write_text("\n".join(explained()) + "\n")
     return 0
 
 

@@ -78,6 +78,13 @@ def ready_by(situation: Situation) -> datetime | None:
     return taken + situation.settings.max_duration
 
 
+def given_up(situation: Situation) -> datetime | None:
+    """When it is given up if its engine does not answer; the nearest of its clocks."""
+    waited = situation.version.status.capacity_wait_since
+    patience = waited + situation.serving.capacity_timeout if waited is not None else None
+    return min(filter(None, (patience, ready_by(situation))), default=None)
+
+
 def drained_by(situation: Situation) -> datetime | None:
     """By when its streams are cut, if they have not ended."""
     began = situation.rollout.drain_started_at

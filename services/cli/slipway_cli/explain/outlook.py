@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from slipway_cli.explain.clocks import drained_by, not_before, ready_by, shadow_ends
+from slipway_cli.explain.clocks import drained_by, given_up, not_before, shadow_ends
 from slipway_cli.explain.figures import at_time, count
 from slipway_cli.explain.reasons import meaning
 from slipway_cli.explain.situation import Situation
 from slipway_cli.render import length
-from slipway_contracts.conditions import TERMINAL_PHASES, Phase
+from slipway_contracts.conditions import TERMINAL_PHASES, ConditionType, Phase
 
 _CLIMBING = frozenset({Phase.CANARY, Phase.SHADOWING})
 
@@ -23,7 +23,7 @@ def outlook(situation: Situation) -> str:
         case Phase.EVALUATING:
             return "Next: its gates are judged when the run has ended."
         case Phase.DEPLOYING:
-            late = ready_by(situation)
+            late = given_up(situation)
             or_else = f"; given up {at_time(late, now)}" if late is not None else ""
             return f"Next: its rollout begins as soon as its engine answers{or_else}."
         case Phase.SHADOWING:
@@ -55,12 +55,17 @@ def _training_ends(situation: Situation) -> str:
 
 
 def _next_step(situation: Situation) -> str:
-    rollout = situation.rollout
+    rollout, late = situation.rollout, given_up(situation)
+    if situation.unmet(ConditionType.CANDIDATE_READY) is not None:
+        or_else = f"; rolled back {at_time(late, situation.now)} otherwise" if late else ""
+        return f"Next: it gets its weight as soon as its engine answers{or_else}."
     following = rollout.step + 1
-    last = following >= len(rollout.plan)
+    last = following >= len(rollout.plan) or situation.settings.strategy == "Direct"
     what = "promotion" if last else f"step {following + 1} ({rollout.plan[following]} %)"
     if rollout.step < 0 or situation.settings.strategy == "Direct":
         return f"Next: {what}, as soon as gateways and replicas are ready."
+    if rollout.step_started_at is None:
+        return f"Next: this step begins when every live gateway applies {situation.weight} %."
     asks = _asks(situation, last=last)
     when = not_before(situation.step_ends, situation.now)
     if rollout.verdict == "Pass":
@@ -107,8 +112,8 @@ def actions(situation: Situation) -> list[str]:
     name, model = situation.name, situation.version.spec.model
     reason = situation.reason
     advice = meaning(reason, version=name, model=model).do if reason is not None else ""
-    lines = [advice] if advice else []
     phase = situation.phase
+    lines = [advice] if advice and phase is not Phase.TERMINATING else []
     if phase in _CLIMBING:
         lines += [
             f"hold it: slipway pause {name}",

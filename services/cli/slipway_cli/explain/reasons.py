@@ -93,7 +93,9 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.STARTING: Meaning("its engine starts", _LOG),
     Reason.BACKEND_READY: Meaning("its engine answers"),
     Reason.BACKEND_LOST: Meaning("its engine does not answer", _LOG),
-    Reason.AWAITING_APPROVAL: Meaning("a person has to say yes", "slipway approve {version}"),
+    Reason.AWAITING_APPROVAL: Meaning(
+        "a person has to say yes", "say yes: slipway approve {version}"
+    ),
     Reason.SHADOWING: Meaning("copies of requests are sent to it"),
     Reason.IN_PROGRESS: Meaning("its rollout is on its way"),
     Reason.ROUTES_APPLIED: Meaning("every live gateway applies its weight"),

@@ -102,7 +102,8 @@ def waiting(situation: Situation) -> str:
         case Phase.CANARY:
             return _canary(situation)
         case Phase.PROMOTING:
-            return "It waits for every live gateway to apply 100 %."
+            weight = situation.rollout.weight_desired
+            return f"It waits for every live gateway to apply {weight} %."
         case Phase.ROLLING_BACK | Phase.TERMINATING:
             return "It waits for its open streams to end; it gets no new requests."
         case Phase.SERVING:
@@ -161,7 +162,8 @@ def _obstacle(situation: Situation, condition: Condition | None) -> str:
     if condition is None:
         return ""
     said = condition.message.rstrip(".") or _says(situation, condition.reason)
-    return f"{condition.type} is {condition.status} ({condition.reason}): {said}."
+    lead = "It is degraded" if condition.type is ConditionType.DEGRADED else "It waits"
+    return f"{lead}: {said} ({condition.type} is {condition.status}, {condition.reason})."
 
 
 def _says(situation: Situation, reason: Reason) -> str:
