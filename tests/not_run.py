@@ -46,7 +46,10 @@ def not_run() -> list[str]:
     elif not (built("kwok") and built("kube-scheduler")):
         found.append("bench-operator at small scale: kwok is not built (`make bench-operator`).")
     if not built("promtool"):
-        found.append("alert rules in a real Prometheus: neither apt nor Go provides promtool here.")
+        found.append(
+            "alert rules and `slipway up --observe` in a real Prometheus: neither apt nor Go "
+            "provides it here."
+        )
     if not hub_answers():
         found.append("hf:// imports: the Hugging Face hub is not reached from here.")
     hindered = cluster()

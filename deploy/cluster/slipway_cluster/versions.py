@@ -14,6 +14,10 @@ STAGING = "v0.34.10"
 PROMETHEUS_OPERATOR = "v0.85.0"
 # As a Go module; 2.53.3 for everybody else.
 PROMETHEUS = "v0.53.3"
+PROMETHEUS_REPLACES = {
+    "k8s.io/klog": "github.com/simonpasquier/klog-gokit@v0.3.0",
+    "k8s.io/klog/v2": "github.com/simonpasquier/klog-gokit/v3@v3.3.0",
+}
 # Not every patch release of every staging module is served by the module proxy.
 STAGING_EXCEPTIONS = {"sample-apiserver": "v0.34.11"}
 # fmt: off
@@ -103,7 +107,10 @@ def _module(
 
 def _observability(name: str, package: str, version: str, debian: Package) -> Tool:
     group = f"{package.split('/')[2]}-{version}"
-    return Tool(name=name, package=package, version=version, group=group, debian=debian)
+    replaces = PROMETHEUS_REPLACES if "/prometheus/cmd/" in package else {}
+    return Tool(
+        name=name, package=package, version=version, group=group, replaces=replaces, debian=debian
+    )
 
 
 def _prometheus_operator(name: str, command: str) -> Tool:
@@ -158,6 +165,7 @@ _TABLE = (
         package="github.com/prometheus/prometheus/cmd/prometheus",
         version=PROMETHEUS,
         group=f"prometheus-{PROMETHEUS}",
+        replaces=PROMETHEUS_REPLACES,
         variables={
             "github.com/prometheus/common/version.Version": PROMETHEUS.replace("v0.", "2.", 1)
         },

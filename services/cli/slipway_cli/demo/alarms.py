@@ -15,7 +15,8 @@ from typing import Any
 import aiohttp
 
 TIMEOUT = aiohttp.ClientTimeout(total=10)
-QUERY = 'ALERTS{alertstate="firing",severity!="none"}'
+# Those that somebody is to act on: `info` only tells (v4 is rejected while all is well).
+QUERY = 'ALERTS{alertstate="firing",severity!~"none|info"}'
 # Prometheus gives at most 11,000 points of a series.
 POINTS = 10_000
 POLL_SECONDS = 1.0
