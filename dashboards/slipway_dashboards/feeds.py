@@ -58,15 +58,21 @@ MISSING: dict[Feed, str] = {
 }
 """What a panel's description says for its feed."""
 
-_HERMETIC = {Feed.TRAFFIC, Feed.STREAMS, Feed.WORKER, Feed.OPERATOR}
+_STORY = frozenset(
+    {
+        Feed.TRAFFIC,
+        Feed.STREAMS,
+        Feed.OPERATOR,
+        Feed.ROLLOUT,
+        Feed.EVALUATION,
+        Feed.TRAINING,
+        Feed.ALERTS,
+    }
+)
 RUNS: dict[str, frozenset[Feed]] = {
-    "hermetic": frozenset(_HERMETIC),
-    "demo": frozenset(
-        {*_HERMETIC, Feed.ROLLOUT, Feed.EVALUATION, Feed.TRAINING, Feed.ALERTS} - {Feed.WORKER}
-    ),
-    "cluster": frozenset(
-        {*_HERMETIC, Feed.ROLLOUT, Feed.EVALUATION, Feed.TRAINING} - {Feed.WORKER}
-    ),
+    "hermetic": _STORY | {Feed.WORKER},
+    "demo": _STORY | {Feed.ENGINE},
+    "cluster": _STORY | {Feed.ENGINE},
 }
 """Run → feeds that it surely has."""
 
