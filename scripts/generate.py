@@ -12,6 +12,7 @@ from pathlib import Path
 
 import chart_generated
 
+import slipway_rules.document
 import slipway_rules.files
 from slipway_contracts.crd.__main__ import rendered
 from slipway_dashboards import document
@@ -28,7 +29,7 @@ FOLDERS: dict[str, Generator] = {
 }
 BESIDE: dict[str, Generator] = {
     "charts/slipway": chart_generated.documents,
-    "docs": lambda: log_documents() | document.documents(),
+    "docs": lambda: log_documents() | document.documents() | slipway_rules.document.documents(),
 }
 
 
