@@ -50,8 +50,14 @@ MINIO = {
     },
 }
 
+TRACED = {
+    "telemetry": {"traces": {"endpoint": "http://otel.monitoring:4318", "existingSecret": "otel"}},
+    "networkPolicy": {"traces": {"to": [{"podSelector": {"matchLabels": {"app": "otel"}}}]}},
+}
+
 EVERYTHING = merged(
     MINIO,
+    TRACED,
     nested("models.m", MODEL),
     nested("operator.replicas", 2),
     nested("gateway.walVolume.enabled", True),
@@ -160,6 +166,9 @@ ACCEPTED: dict[str, Values] = {
         "artifacts": {"s3": {"uri": "s3://models", "existingSecret": "s3"}},
         "networkPolicy": {"enabled": False},
     },
+    "traced": TRACED,
+    "traced but for engines": merged(TRACED, nested("telemetry.traces.engines", False)),
+    "traced with every request": merged(TRACED, nested("telemetry.traces.ratio", 1)),
     "bigger runs": nested(
         "runs",
         {
@@ -204,6 +213,14 @@ REFUSED: dict[str, tuple[Values, tuple[str, ...]]] = {
     "a typo in the gateway": (nested("gateway.replica", 3), ("gateway", "replica")),
     "a typo in the operator": (nested("operator.resource", {}), ("operator", "resource")),
     "a typo far down": (nested("gateway.ingress.host", "a"), ("ingress", "host")),
+    "a share of traces above all": (
+        merged(TRACED, nested("telemetry.traces.ratio", 2)),
+        ("telemetry", "ratio"),
+    ),
+    "a collector that nobody may reach": (
+        nested("telemetry.traces.endpoint", "http://otel:4318"),
+        ("networkPolicy.traces.to",),
+    ),
     "an unknown gateway setting": (
         nested("gateway.settings", {"log_txt": False}),
         ("settings", "log_txt"),

@@ -29,6 +29,9 @@ ConfigMap; a message names the values and what to do.
 {{- if and $s3.existingSecret .Values.networkPolicy.enabled (not .Values.networkPolicy.objectStore.to) -}}
 {{- fail "networkPolicy.objectStore.to is empty, so nothing could reach the store of artifacts.s3; name its pods or addresses, such as [{ipBlock: {cidr: 10.1.2.3/32}}]" -}}
 {{- end -}}
+{{- if and .Values.telemetry.traces.endpoint .Values.networkPolicy.enabled (not .Values.networkPolicy.traces.to) -}}
+{{- fail "networkPolicy.traces.to is empty, so no span could reach telemetry.traces.endpoint; name the collector's pods or addresses, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]" -}}
+{{- end -}}
 {{- $versions := dict -}}
 {{- range $model, $given := .Values.models -}}
 {{- range $version, $body := $given.versions -}}

@@ -98,6 +98,9 @@ spec:
 {{- end }}
 - name: HOME
   value: /tmp
+{{- with include "slipway.traceEnv" . }}
+{{ . }}
+{{- end }}
 {{- with $gateway.env }}
 {{ toYaml . }}
 {{- end }}

@@ -54,3 +54,13 @@
     - {protocol: TCP, port: {{ . }}}
     {{- end }}
 {{- end }}
+
+{{/* Egress to the collector of traces. */}}
+{{- define "slipway.toCollector" -}}
+- to:
+    {{- toYaml .Values.networkPolicy.traces.to | nindent 4 }}
+  ports:
+    {{- range .Values.networkPolicy.traces.ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end }}

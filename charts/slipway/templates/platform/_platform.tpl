@@ -46,7 +46,7 @@ engines:
   shmSize: {{ .Values.engines.shmSize | quote }}
   objectStoreBytes: {{ int64 .Values.engines.objectStoreBytes }}
   priorityClass: {{ .Values.engines.priorityClass | quote }}
-  env: {{ .Values.engines.env | toJson }}
+  env: {{ include "slipway.engineEnv" . }}
 {{- end }}
 
 {{/* The runs' environment, as JSON: the user's, and the hub's token by reference. */}}
