@@ -23,6 +23,7 @@ from slipway_operator.settings import KubernetesSettings, Platform, Settings
 from slipway_telemetry.client import only_the_catalogue
 from slipway_telemetry.line import Service
 from slipway_telemetry.logs import configure_logs
+from slipway_telemetry.tracing import Tracer, open_tracing
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ Root = Callable[[], Coroutine[Any, Any, None]]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
-def _root() -> tuple[Root, LoopFactory | None]:
+def _root(tracer: Tracer | None) -> tuple[Root, LoopFactory | None]:
     """What to run, with its settings, and in which event loop (None: Python's own)."""
     if Platform().platform == "kubernetes":
         import uvloop
@@ -44,12 +45,12 @@ def _root() -> tuple[Root, LoopFactory | None]:
         log.info("settings %s", cluster)
         # What the imports made stays; no collection has to look at it again.
         gc.freeze()
-        return lambda: run_kubernetes.serve(cluster), uvloop.new_event_loop
+        return lambda: run_kubernetes.serve(cluster, tracer=tracer), uvloop.new_event_loop
     from slipway_operator import run_local
 
     settings = Settings()  # filled from the environment
     log.info("settings %s", settings)
-    return lambda: run_local.serve(settings), None
+    return lambda: run_local.serve(settings, tracer=tracer), None
 
 
 async def _until_stopped(root: Root) -> None:
@@ -104,7 +105,11 @@ def main() -> None:
         return
     configure_logs(Service.OPERATOR, quiet=QUIET)
     only_the_catalogue()
-    sys.exit(_run(*_root()))
+    tracer = open_tracing(Service.OPERATOR)
+    status = _run(*_root(tracer))
+    if tracer is not None:
+        tracer.stop()
+    sys.exit(status)
 
 
 if __name__ == "__main__":

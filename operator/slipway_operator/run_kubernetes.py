@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import asyncpg
@@ -42,10 +42,12 @@ from slipway_operator.ports import Events
 from slipway_operator.queue import DelayQueue
 from slipway_operator.reconcile import Controller, Platform, Reconciler
 from slipway_operator.settings import KubernetesSettings
+from slipway_operator.tracing import traced
 from slipway_operator.watch import Watch
 from slipway_store.connect import Pool, open_pool
 from slipway_store.errors import UNAVAILABLE, StoreError
 from slipway_store.migrate import migrate
+from slipway_telemetry.tracing import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -76,16 +78,18 @@ class Operator:
     watch: Watch
     lease: Lease
     metrics: Metrics
+    tracer: Tracer | None = None
     stage: Stage = field(default_factory=Stage)
     queue: DelayQueue = field(default_factory=DelayQueue)
 
 
-async def serve(settings: KubernetesSettings) -> None:
+async def serve(settings: KubernetesSettings, *, tracer: Tracer | None = None) -> None:
     """Reconcile every Model of the namespace until cancelled. LeaseLost: end the process."""
     config = read_platform(settings.platform_file)
     access = await find_access(settings.kubeconfig)
     async with connect(access, namespace=settings.namespace) as api:
-        operator = _compose(settings, config, access=access, api=api)
+        composed = _compose(settings, config, access=access, api=api)
+        operator = replace(composed, tracer=tracer)
         database = Database(settings.dsn.get_secret_value())
         async with _health(operator, database), asyncio.TaskGroup() as tasks:
             beside = [
@@ -199,13 +203,14 @@ def _controller(
         routes=PostgresRoutes(pool, beats),
     )
     observe = Observer(platform=platform, evidence=PostgresEvidence(pool, beats))
+    led = _Led(
+        reconcile=Reconciler(platform=platform, observe=observe, saw=metrics.lifecycle.saw),
+        lease=operator.lease,
+        events=platform.events,
+        namespace=settings.namespace,
+    )
     return Controller(
-        reconcile=_Led(
-            reconcile=Reconciler(platform=platform, observe=observe, saw=metrics.lifecycle.saw),
-            lease=operator.lease,
-            events=platform.events,
-            namespace=settings.namespace,
-        ),
+        reconcile=traced(led, operator.tracer),
         watches=(platform.objects.watch, partial(watch_guard, dsn)),
         workers=settings.workers,
         meter=metrics,

@@ -21,12 +21,14 @@ from slipway_operator.platforms.routes import PostgresRoutes, watch_guard
 from slipway_operator.queue import DelayQueue
 from slipway_operator.reconcile import Controller, Platform, Reconciler
 from slipway_operator.settings import Settings
+from slipway_operator.tracing import traced
 from slipway_store.connect import open_pool
+from slipway_telemetry.tracing import Tracer
 
 log = logging.getLogger(__name__)
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, *, tracer: Tracer | None = None) -> None:
     """Reconcile every Model of the home until cancelled."""
     dsn = settings.dsn.get_secret_value()
     backends = LocalBackends(settings)
@@ -41,8 +43,9 @@ async def serve(settings: Settings) -> None:
         )
         evidence = PostgresEvidence(pool)
         observe = Observer(platform=platform, evidence=evidence)
+        reconciler = Reconciler(platform=platform, observe=observe, saw=metrics.lifecycle.saw)
         controller = Controller(
-            reconcile=Reconciler(platform=platform, observe=observe, saw=metrics.lifecycle.saw),
+            reconcile=traced(reconciler, tracer),
             watches=(platform.objects.watch, partial(watch_guard, dsn)),
             workers=settings.workers,
             meter=metrics,

@@ -30,8 +30,17 @@ class Site:
 
     async def publish(self, version: str = "v1") -> None:
         """The default Model, served by this version."""
-        backend = BackendRoute(version=version, weight=100, url=self.engine.url)
-        route = ModelRoute(model="demo", salt="salt", default=True, backends=(backend,))
+        await self._publish(BackendRoute(version=version, weight=100, url=self.engine.url))
+
+    async def publish_beside(self, url: str) -> None:
+        """v1 as it is, and a candidate v2 at ``url`` that everybody is sent to."""
+        await self._publish(
+            BackendRoute(version="v1", weight=0, url=self.engine.url),
+            BackendRoute(version="v2", weight=100, url=url, role="candidate"),
+        )
+
+    async def _publish(self, *backends: BackendRoute) -> None:
+        route = ModelRoute(model="demo", salt="salt", default=True, backends=backends)
         revision = await write_route(self.pool, route)
 
         async def applied() -> bool:

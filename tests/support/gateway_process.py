@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,16 @@ class GatewayProcess:
     """``python -m slipway_gateway`` on 127.0.0.1. Settings are keywords: ``body_limit=2000``."""
 
     def __init__(
-        self, dsn: str, state_dir: Path, *, port: int = 0, slot: str = "0", **settings: Any
+        self,
+        dsn: str,
+        state_dir: Path,
+        *,
+        port: int = 0,
+        slot: str = "0",
+        environ: Mapping[str, str] | None = None,
+        **settings: Any,
     ) -> None:
+        self._environ = environ or {}
         self.port = port or free_port()
         self.slot = slot
         self.url = f"http://127.0.0.1:{self.port}"
@@ -63,7 +71,10 @@ class GatewayProcess:
 
     def spawn(self) -> GatewayProcess:
         """Start it; does not wait."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith("SLIPWAY_")}
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("SLIPWAY_", "OTEL_"))}
+        if compiled := os.environ.get("SLIPWAY_COMPILED"):
+            env["PYTHONPATH"] = compiled
+        env |= self._environ
         env |= {f"SLIPWAY_GATEWAY_{name}": str(value) for name, value in self._env.items()}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -15,7 +15,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,19 +91,28 @@ def kinds(settings: Settings, pool: Pool, gateway: GatewayClient) -> list[Kind]:
 class WorkerProcess:
     """``python -m slipway_worker``. Settings are keywords: ``concurrency=4``."""
 
-    def __init__(self, dsn: str, folder: Path, *, effects: bool = False, **settings: Any) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        folder: Path,
+        *,
+        effects: bool = False,
+        environ: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"worker-{self.port}.log"
         given = {"dsn": dsn, "port": self.port, "gateway_url": "http://127.0.0.1:9"}
         given |= {"heartbeat_timeout": 2, "retry_delay": 0.05, "retry_delay_limit": 1} | settings
         self._env = {f"SLIPWAY_WORKER_{k.upper()}": str(v) for k, v in given.items()}
+        self._env |= environ or {}
         self._command = [__file__] if effects else ["-m", "slipway_worker"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def spawn(self) -> WorkerProcess:
         """Start it; does not wait."""
-        env = {k: v for k, v in os.environ.items() if not k.startswith("SLIPWAY_")}
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("SLIPWAY_", "OTEL_"))}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *self._command],

@@ -64,11 +64,12 @@ async def ask(
     version: str | None,
     priority: int = 0,
     key_id: str = "",
+    trace: str = "",
 ) -> Stored:
     """Store a question: answered, if ``version`` answered this text before, else with its job.
 
-    ``key_id``: whose limits the answer counts for, beside the tenant's. Raises InvalidValue for a
-    text that PostgreSQL cannot hold.
+    ``key_id``: whose limits the answer counts for, beside the tenant's. ``trace``: the request's
+    ``traceparent``. Raises InvalidValue for a text that PostgreSQL cannot hold.
     """
     with refused_values():
         row = await pool.fetchrow(
@@ -86,12 +87,13 @@ async def ask(
                 RETURNING id, answer_text
             ), queued AS (
                 INSERT INTO pgqueuer (priority, entrypoint, payload, status)
-                SELECT $6, $7, convert_to(json_build_object('question', id, 'key', $8::text)::text,
-                    'UTF8'), 'queued'
+                SELECT $6, $7, convert_to(json_strip_nulls(json_build_object(
+                    'question', id, 'key', $8::text, 'trace', $9::text))::text, 'UTF8'), 'queued'
                 FROM asked WHERE answer_text IS NULL
             )
             SELECT id, answer_text FROM asked""",
             *(tenant, text, model, version, digest(text), priority, lane(KIND, tenant), key_id),
+            trace or None,
         )
     assert row is not None
     return Stored(question_id=row["id"], answer_text=row["answer_text"])

@@ -6,13 +6,14 @@ as it came, and none is invented. Spans carry names, ids and counts, never what 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from slipway_contracts.route import BackendRoute
 from slipway_gateway.errors import GatewayError
 from slipway_gateway.outcome import Observed
-from slipway_telemetry.trace import TraceContext, read_trace
+from slipway_telemetry.trace import CURRENT, TraceContext, read_trace
 from slipway_telemetry.tracing import Kind, Span, Tracer
 
 if TYPE_CHECKING:
@@ -141,6 +142,12 @@ class ColdTraces:
                 if route is not None:
                     span.rename(f"{method} {route}")
                     span.tell({"http.route": route})
+
+
+def trace_now(headers: Mapping[str, str]) -> str:
+    """``traceparent`` for what a request leaves to be done later: our span, else the client's."""
+    now = CURRENT.get() or read_trace(headers.get("traceparent"))
+    return "" if now is None else now.parent_header()
 
 
 def _parent(headers: list[tuple[bytes, bytes]]) -> TraceContext | None:

@@ -17,6 +17,7 @@ import uvloop
 from slipway_telemetry.client import only_the_catalogue
 from slipway_telemetry.line import Service
 from slipway_telemetry.logs import configure_logs
+from slipway_telemetry.tracing import Tracer, open_tracing
 from slipway_worker.settings import Settings, load_settings
 from slipway_worker.worker import MakeKinds, Worker, product_kinds
 
@@ -27,9 +28,9 @@ EXIT_CONFIG = 78
 QUIET = {"pgqueuer": logging.WARNING}
 
 
-async def serve(settings: Settings, make_kinds: MakeKinds) -> None:
+async def serve(settings: Settings, make_kinds: MakeKinds, *, tracer: Tracer | None = None) -> None:
     """Until a signal."""
-    worker = Worker(settings, make_kinds)
+    worker = Worker(settings, make_kinds, tracer=tracer)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.leave)
@@ -46,8 +47,11 @@ def main(make_kinds: MakeKinds = product_kinds) -> int:
         logger.error("cannot start: %s", error)
         return EXIT_CONFIG
     logger.info("starting; settings %s", settings.redacted())
+    tracer = open_tracing(Service.WORKER)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(settings, make_kinds))
+        runner.run(serve(settings, make_kinds, tracer=tracer))
+    if tracer is not None:
+        tracer.stop()
     return 0
 
 

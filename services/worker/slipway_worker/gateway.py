@@ -24,6 +24,7 @@ from slipway_contracts.names import (
     HEADER_VERSION,
 )
 from slipway_worker.errors import AttemptFailed, Hopeless, TryLater
+from slipway_worker.tracing import trace_headers
 
 CONNECT_TIMEOUT = 5.0
 # Stands for a key where none is needed.
@@ -108,7 +109,7 @@ class GatewayClient:
     ) -> RawAnswer:
         """One request. Raises TryLater and AttemptFailed."""
         assert self._session is not None
-        headers = {**(headers or {}), **self._authorization(asker)}
+        headers = {**trace_headers(), **(headers or {}), **self._authorization(asker)}
         try:
             async with self._session.post(self._url + path, data=body, headers=headers) as response:
                 answer = await _whole(response)

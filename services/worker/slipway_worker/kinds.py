@@ -29,8 +29,16 @@ class Job:
     @property
     def key_id(self) -> str:
         """Whose key asked for it; empty where it was a token's or nobody's."""
+        return self._told("key")
+
+    @property
+    def trace(self) -> str:
+        """``traceparent`` of the request that asked for it; empty where that had none."""
+        return self._told("trace")
+
+    def _told(self, name: str) -> str:
         told = orjson.loads(self.payload)
-        return str(told.get("key", "")) if isinstance(told, dict) else ""
+        return str(told.get(name) or "") if isinstance(told, dict) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

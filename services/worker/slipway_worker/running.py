@@ -20,11 +20,13 @@ from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.types import QueueEntrypoint
 
 from slipway_store.jobs import kind_of
+from slipway_telemetry.tracing import Tracer
 from slipway_worker.kinds import Job, Kind, Registry
 from slipway_worker.metrics import Metrics
 from slipway_worker.outcome import Again, GivenUp, Outcome, Patience, Stored
 from slipway_worker.queue import JobQueue, deaths_of
 from slipway_worker.settlement import Settled
+from slipway_worker.tracing import job_trace
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +42,7 @@ class Conditions:
     metrics: Metrics
     time_limit: float
     leaving: asyncio.Event
+    tracer: Tracer | None = None
     running: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def give_back(self) -> None:
@@ -80,8 +83,9 @@ class JobExecutor(AbstractEntrypointExecutor):
         try:
             if conditions.leaving.is_set():
                 return GIVEN_BACK
-            async with asyncio.timeout(conditions.time_limit):
-                return Stored(result=await self.kind.run(job))
+            with job_trace(conditions.tracer, self.kind.name, job):
+                async with asyncio.timeout(conditions.time_limit):
+                    return Stored(result=await self.kind.run(job))
         except asyncio.CancelledError:
             if not conditions.leaving.is_set():
                 raise

@@ -20,6 +20,7 @@ from slipway_gateway import routing
 from slipway_gateway.errors import NoCapacity, UnknownQuestion
 from slipway_gateway.tenants.counted import counted
 from slipway_gateway.tenants.keys import Caller
+from slipway_gateway.tracing import trace_now
 from slipway_store import questions
 from slipway_store.connect import Pool
 from slipway_store.errors import UNAVAILABLE
@@ -86,6 +87,7 @@ def questions_router(gateway: Gateway, admit: Admit) -> APIRouter:
                     version=version,
                     priority=caller.priority,
                     key_id=caller.key_id,
+                    trace=trace_now(request.headers),
                 ),
             )
         known = stored.answer_text
