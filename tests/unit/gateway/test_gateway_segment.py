@@ -6,7 +6,7 @@ import itertools
 import os
 import zlib
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
@@ -240,3 +240,20 @@ def test_the_row_clock_never_repeats_or_goes_back(jumps):
             patch.setattr("time.time_ns", lambda wall=wall: wall * 1000)
             times.append(clock.now())
     assert all(a < b for a, b in itertools.pairwise(times))
+
+
+def test_the_time_of_the_first_row_that_is_not_shipped(segments):
+    times = [NOW + timedelta(seconds=n) for n in range(4)]
+    name = segments.name
+    assert segments.time_after(name, 0) is None
+    for time in times:
+        segments.append(attempt(timestamp=time))
+    assert segments.time_after(name, 0) == times[0].timestamp()
+    segments.read(name, 0, 2)
+    assert segments.time_after(name, 2) == times[2].timestamp()
+    assert segments.time_after(name, 4) is None
+    # Where it would have to be searched: when the segment was begun, which is no later.
+    assert segments.time_after(name, 1) == int(name.split("-")[0]) / 1e9
+    segments.append(attempt("big", input_text="x" * 9_990))
+    assert segments.name != name
+    assert segments.time_after(name, 2) == times[2].timestamp()
