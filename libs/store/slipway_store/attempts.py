@@ -121,16 +121,6 @@ async def forget_segment(pool: Pool, gateway: str, segment: str) -> None:
     )
 
 
-async def record_feedback(pool: Pool, *, request_id: str, thumbs_down: bool) -> None:
-    """A person's judgement of one answer; the last one counts."""
-    await pool.execute(
-        """INSERT INTO feedback (request_id, thumbs_down) VALUES ($1, $2)
-        ON CONFLICT (request_id) DO UPDATE SET thumbs_down = EXCLUDED.thumbs_down,
-            at = clock_timestamp()""",
-        *(clean(request_id), thumbs_down),
-    )
-
-
 async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
 

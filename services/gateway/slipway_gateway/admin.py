@@ -1,17 +1,15 @@
-"""Everything that is not hot: models, metadata, health, readiness, metrics, feedback, docs.
+"""Everything that is not hot: models, metadata, health, readiness, metrics, docs.
 
-Plain FastAPI. It reads what the process holds in memory; only feedback asks PostgreSQL.
+Plain FastAPI. What is here reads what the process holds in memory; the routers ask PostgreSQL.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from slipway_contracts.model import Task
@@ -25,7 +23,6 @@ from slipway_gateway.errors import (
     GatewayError,
     NoCapacity,
     NotServed,
-    NotThere,
     RateLimited,
     SchemaViolation,
     UnknownModel,
@@ -33,29 +30,14 @@ from slipway_gateway.errors import (
 from slipway_gateway.hotpath.admission import admit
 from slipway_gateway.hotpath.exchange import NO_VERSION
 from slipway_gateway.hotpath.head import read_head, request_id_of
+from slipway_gateway.judging import feedback_router
 from slipway_gateway.questions.routes import questions_router
 from slipway_gateway.render import openai_error
 from slipway_gateway.tenants.keys import Caller
-from slipway_store.connect import Pool
-from slipway_store.errors import UNAVAILABLE
-from slipway_store.feedback import judge_answer
 from slipway_telemetry.page import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from slipway_gateway.app import Gateway
-
-FEEDBACK_TIMEOUT = 5.0
-SHIPPED_RETRY = 0.2
-SHIPPED_WITHIN_TRIES = 10
-
-
-class Feedback(BaseModel):
-    """A person's judgement of one answer, by its ``x-request-id``."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    request_id: str = Field(min_length=1, max_length=128)
-    thumbs_down: bool
 
 
 class Json(Response):
@@ -80,7 +62,7 @@ def make_fastapi(gateway: Gateway) -> FastAPI:
     _add_models(app, gateway)
     _add_health(app, gateway)
     _add_metrics(app, gateway)
-    _add_feedback(app, gateway)
+    app.include_router(feedback_router(gateway, _admit))
     app.include_router(questions_router(gateway, _admit))
     app.include_router(files_router(gateway, _admit))
     app.include_router(batches_router(gateway, _admit))
@@ -201,38 +183,6 @@ def _add_metrics(app: FastAPI, gateway: Gateway) -> None:
     summary = "Prometheus text, or JSON with Accept: application/json or ?format=json"
     app.get("/metrics", tags=["Operations"], summary=summary)(metrics)
     app.get("/metrics/prometheus", tags=["Operations"], summary="The same")(metrics)
-
-
-def _add_feedback(app: FastAPI, gateway: Gateway) -> None:
-    @app.post("/v1/feedback", tags=["Slipway"], summary="Judge an answer", status_code=202)
-    async def feedback(request: Request, body: Feedback) -> Response:
-        tenant = _admit(gateway, request).tenant
-        away = NoCapacity("feedback cannot be stored now; try again in a few seconds")
-        pool = gateway.link.pool
-        if pool is None or gateway.is_fenced():
-            raise away
-        try:
-            async with asyncio.timeout(FEEDBACK_TIMEOUT):
-                stored = await _judged(pool, tenant, body)
-        except UNAVAILABLE as error:
-            raise away from error
-        if not stored:
-            raise NotThere(
-                "request_id: none of your answers has this id; it is in the header x-request-id",
-                param="request_id",
-            )
-        return Json({"stored": True}, status_code=202)
-
-
-async def _judged(pool: Pool, tenant: str, body: Feedback) -> bool:
-    """Waits a little for the answer's row, which is shipped behind the answer."""
-    for _ in range(SHIPPED_WITHIN_TRIES):
-        if await judge_answer(
-            pool, request_id=body.request_id, tenant=tenant, thumbs_down=body.thumbs_down
-        ):
-            return True
-        await asyncio.sleep(SHIPPED_RETRY)
-    return False
 
 
 def _admit(gateway: Gateway, request: Request) -> Caller:

@@ -193,3 +193,17 @@ async def test_feedback_is_stored(demo, v1, to):
     assert row["thumbs_down"]
     async with demo.post({"thumbs_down": 1}, "/v1/feedback") as answer:
         assert answer.status == 400
+
+
+async def test_few_judgements_wait_for_answers_that_nobody_gave(demo, v1, to):
+    async def judge(number):
+        body = {"request_id": f"nobody-{number}", "thumbs_down": True}
+        async with demo.post(
+            body, "/v1/feedback", headers={"content-type": "application/json"}
+        ) as answer:
+            return answer.status, answer.headers.get("retry-after")
+
+    found = await asyncio.gather(*(judge(number) for number in range(90)))
+    assert set(found) <= {(404, None), (503, "5")}
+    assert (503, "5") in found
+    assert (404, None) in found

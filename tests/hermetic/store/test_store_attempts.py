@@ -17,12 +17,12 @@ from slipway_store import tuples
 from slipway_store.attempts import (
     copy,
     forget_segment,
-    record_feedback,
     ship,
     shipped_offset,
 )
 from slipway_store.clean import clean
 from slipway_store.connect import Pool
+from slipway_store.feedback import judge_answer
 from slipway_store.partitions import ensure_partitions
 
 
@@ -244,8 +244,14 @@ async def test_rows_that_came_before_their_partition_do_not_stop_it(pool: Pool) 
 
 
 async def test_the_last_feedback_counts(pool: Pool) -> None:
-    await record_feedback(pool, request_id="r\0", thumbs_down=True)
-    await record_feedback(pool, request_id="r\0", thumbs_down=False)
+    row = replace(attempt(1), tenant="acme", request_id="r\0")
+    await ship(pool, gateway="g", segment="s", offset=1, attempts=[row])
+    for tenant, known in (("other", False), ("acme", True)):
+        for down in (True, False):
+            stored = await judge_answer(
+                pool, request_id=row.request_id, tenant=tenant, thumbs_down=down
+            )
+            assert stored is known
     assert [dict(row)["thumbs_down"] for row in await pool.fetch("SELECT * FROM feedback")] == [
         False
     ]

@@ -9,9 +9,10 @@ from datetime import datetime
 
 import pytest
 from attempt_rows import T0, TICK0, at, attempt, overdue
+from votes import record_feedback
 
 from slipway_contracts.attempt import Attempt, Overdue
-from slipway_store.attempts import record_feedback, ship
+from slipway_store.attempts import ship
 from slipway_store.connect import Pool
 from slipway_store.counts import METRICS, CountRow, StepWindow, rollout_counts
 

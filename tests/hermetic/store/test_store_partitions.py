@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from asyncpg import LockNotAvailableError
 from attempt_rows import attempt, overdue
+from votes import record_feedback
 
 from slipway_contracts.route import BackendRoute, GuardRoute, ModelRoute
 from slipway_store import measurements, partitions, tuples
-from slipway_store.attempts import copy, record_feedback, ship, shipped_offset
+from slipway_store.attempts import copy, ship, shipped_offset
 from slipway_store.connect import Pool
 from slipway_store.migrate import load_migrations, migrate, migrate_down
 from slipway_store.partitions import Swept, ensure_partitions, sweep
