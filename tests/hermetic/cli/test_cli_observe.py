@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -106,6 +109,15 @@ def asked(gateway_url: str, times: int) -> None:
     for _ in range(times):
         with urllib.request.urlopen(f"{gateway_url}/v1/models", timeout=30) as answer:
             answer.read()
+
+
+def test_an_installed_command_has_the_rules(tmp_path):
+    source = observe.RULES.parents[2]
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=source, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    held = {Path(name).name for name in ZipFile(wheel).namelist() if "/local/rules/" in name}
+    assert held == {path.name for path in observe.RULES.glob("*.yaml")}
 
 
 async def test_every_process_is_seen_by_itself_until_it_ends(watch, gateways):

@@ -61,6 +61,12 @@ def test_nothing_is_started_unasked(tmp_path):
     assert not layout.home.exists()
 
 
+def test_without_rules_it_does_not_start(tmp_path, monkeypatch):
+    monkeypatch.setattr(observe, "RULES", tmp_path / "rules")
+    with pytest.raises(observe.RulesMissing, match=r"scripts/generate\.py"):
+        observe.write_config(Layout(tmp_path / "home"), WATCHED)
+
+
 def test_the_plans(nowhere):
     a_program(nowhere / "path/prometheus")
     a_program(nowhere / "path/prometheus-node-exporter")

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from slipway_cli.errors import InvalidInput
+from slipway_cli.errors import CliError, InvalidInput
 from slipway_cli.local.endpoints import LOOPBACK, Endpoints
 from slipway_cli.local.layout import Layout
 from slipway_cli.local.process import ProcessPlan
@@ -48,6 +48,10 @@ ENGINE_LABELS = [
 
 class PrometheusMissing(InvalidInput):
     """``--observe`` without a Prometheus on this machine."""
+
+
+class RulesMissing(CliError):
+    """A checkout or an installation without the rule files."""
 
 
 def find_prometheus() -> str:
@@ -94,9 +98,14 @@ def observer_plans(layout: Layout, endpoints: Endpoints) -> list[ProcessPlan]:
 
 
 def write_config(layout: Layout, endpoints: Endpoints) -> None:
-    """What the plan's Prometheus reads when it starts. Does nothing where there is none."""
+    """What the plan's Prometheus reads when it starts. Does nothing where there is none.
+
+    Raises RulesMissing: without rules no alert would ever fire, and nobody would notice.
+    """
     if not endpoints.prometheus:
         return
+    if not any(RULES.glob("*.yaml")):
+        raise RulesMissing(f"no rules in {RULES}; `python scripts/generate.py` writes them")
     (layout.observe / "targets").mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(config(layout, endpoints), sort_keys=False)
     temporary = _config_file(layout).with_suffix(".tmp")
