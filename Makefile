@@ -88,11 +88,22 @@ charts: $(VENV)/.dev ## the Helm chart: lint, suites, schema, kubeconform, insta
 	$(CLUSTER) tools charts apiserver
 	$(PYTEST) tests/charts
 
+# The gateway as its image has it, with a compiled hot path; beside the checkout, where no extension
+# hides an edit. Without a C compiler the interpreted one is tested.
+COMPILED := .compiled
+COMPILES := $(if $(shell command -v cc),$(COMPILED)/.ready)
+OF_GATEWAY := libs/contracts libs/store libs/telemetry services/gateway
+$(COMPILED)/.ready: $(VENV)/.dev $(shell find $(OF_GATEWAY) -name '*.py')
+	rm -rf $(COMPILED)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --target $(COMPILED) $(addprefix ./,$(OF_GATEWAY))
+	$(BIN)/python services/gateway/compile.py $(COMPILED)
+	@touch $@
+
 .PHONY: hermetic
-hermetic: $(VENV)/.dev ## real processes, a real PostgreSQL and a real S3 server, a fake engine
+hermetic: $(VENV)/.dev $(COMPILES) ## real processes, a real PostgreSQL and a real S3 server, a fake engine
 	$(if $(shell command -v go),$(CLUSTER) tools minio)
 	-$(CLUSTER) tools observability
-	$(PYTEST) tests/hermetic
+	$(if $(COMPILES),SLIPWAY_COMPILED=$(CURDIR)/$(COMPILED)) $(PYTEST) tests/hermetic
 
 .PHONY: apiserver
 apiserver: $(VENV)/.dev ## a real etcd and kube-apiserver, no nodes
@@ -117,7 +128,7 @@ verify: $(VENV)/.dev ## regenerate what is generated and fail on a difference
 	$(BIN)/python scripts/generate.py --check
 
 .PHONY: bench-gateway
-bench-gateway: $(VENV)/.dev $(VENV)-bench/.ready ## CPU a request of our gateway beside its peers'
+bench-gateway: $(VENV)/.dev $(VENV)-bench/.ready $(COMPILES) ## CPU a request of our gateway beside its peers'
 	$(BIN)/python -m benchmarks.gateway_log
 	$(BIN)/python -m benchmarks.gateway_load
 	$(BIN)/python -m benchmarks.queue

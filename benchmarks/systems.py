@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VLLM_ROUTER = ROOT / ".venv-bench" / "bin" / "vllm-router"
+COMPILED = ROOT / ".compiled" / ".ready"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -101,12 +102,14 @@ def vllm_router(engine_url: str, core: int | None) -> System | None:
 
 
 def gateway(dsn: str, state_dir: Path, core: int | None, **settings: object) -> System:
-    """Ours, keys required."""
+    """Ours, keys required; compiled, as in its image, where ``make`` could compile it."""
     port = free_port()
     env = {"DSN": dsn, "PORT": str(port), "STATE_DIR": str(state_dir), "KEYLESS_LOOPBACK": "false"}
     env |= {name.upper(): str(value) for name, value in settings.items()}
     argv = [sys.executable, "-m", "slipway_gateway"]
     prefixed = {f"SLIPWAY_GATEWAY_{name}": value for name, value in env.items()}
+    if COMPILED.is_file():
+        prefixed["PYTHONPATH"] = str(COMPILED.parent)
     system = System("slipway", argv, port=port, core=core, **prefixed)
     system.wait_ready("/ready")
     return system

@@ -8,7 +8,7 @@ compile() {
     --python-version 3.11 --quiet -o "$1.txt" "${@:2}"
 }
 compile dev
-for name in gateway operator worker engine training local torch build; do compile "$name" -c dev.txt; done
+for name in gateway operator worker engine training local torch build compile; do compile "$name" -c dev.txt; done
 # The CUDA variants take what the overrides leave out, and vLLM's CUDA build other versions than its
 # CPU build; only images install them, on top of torch.txt.
 for name in engine-gpu training-gpu; do

@@ -12,6 +12,7 @@ import ssl
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from slipway_gateway.errors import BackendUnreachable
@@ -111,7 +112,8 @@ class Upstream:
         loop, tls = asyncio.get_running_loop(), self._context(target)
         try:
             async with asyncio.timeout(self._connect_timeout):
-                await loop.create_connection(lambda: connection, target.host, target.port, ssl=tls)
+                made: Any = lambda: connection  # noqa: E731 (a Protocol by its methods only)
+                await loop.create_connection(made, target.host, target.port, ssl=tls)
         except asyncio.CancelledError:
             # It may have been made in the same turn.
             connection.close()

@@ -147,9 +147,18 @@ class ClientConnection(HttpToolsProtocol):
         if self._head_since is not None:
             # Only while a head is coming: what the parser has not yet given as a field counts.
             self._head_size += len(data)
-        super().data_received(data)
+        self._parse(data)
         if self._head_since is not None and self._head_size > self._settings.header_limit:
             self._refuse(_TOO_LARGE)
+
+    def _parse(self, data: bytes) -> None:
+        """uvicorn's own way, without websockets: a request to change protocols is just a request."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            return
+        except httptools.HttpParserError:
+            self._refuse(_NO_HTTP)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -176,7 +185,10 @@ class ClientConnection(HttpToolsProtocol):
         if self._head_since is None:
             # Behind the body: a trailer decides nothing.
             return
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._head_since = None
@@ -247,9 +259,6 @@ class ClientConnection(HttpToolsProtocol):
         self._last = True
         if not (idle and (begun or unread(self.transport))):
             super().shutdown()
-
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(_NO_HTTP)
 
     # -- inside ----------------------------------------------------------------------------------
 

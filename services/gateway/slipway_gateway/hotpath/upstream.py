@@ -13,7 +13,6 @@ elsewhere.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -49,8 +48,12 @@ class Receiver(Protocol):
         ...
 
 
-class Connection(asyncio.Protocol):
-    """One socket. ``on_idle`` takes it back after an answer that leaves it usable."""
+class Connection:
+    """One socket. ``on_idle`` takes it back after an answer that leaves it usable.
+
+    An ``asyncio.Protocol`` by its methods only: compiled, a class without a base that is not
+    compiled has fields instead of a dictionary.
+    """
 
     def __init__(self, on_idle: Callable[[Connection], None]) -> None:
         self._on_idle = on_idle
@@ -74,7 +77,6 @@ class Connection(asyncio.Protocol):
     def send(self, request: bytes, receiver: Receiver) -> None:
         """Ask; the connection must be usable and idle."""
         self._receiver = receiver
-        self._parser = httptools.HttpResponseParser(self)
         self._ended = self._begun = self._head_due = False
         self._status = 0
         self._transport.write(request)
@@ -105,6 +107,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        # One for all answers: a connection is used again only after an answer that was whole.
+        self._parser = httptools.HttpResponseParser(self)
         self.usable = True
 
     def data_received(self, data: bytes) -> None:
@@ -132,6 +136,12 @@ class Connection(asyncio.Protocol):
             self._receiver.head(status, kind, b"".join(self._headers))
         if self._body or self._ended:
             self._hand_over()
+
+    def pause_writing(self) -> None:
+        """Requests are bounded by ``body_limit``: nobody waits for them to be sent."""
+
+    def resume_writing(self) -> None:
+        """As before."""
 
     def eof_received(self) -> None:
         if self._receiver is not None and self._status and not self._framed:

@@ -66,4 +66,4 @@ class Queues:
         ]
         for backend in gone:
             del self._lines[backend]
-        self._limits.forget(keep | self._lines.keys())
+        self._limits.forget({*keep, *self._lines})
