@@ -105,7 +105,7 @@ async def test_every_acknowledged_row_is_there_once(dsn: str, tmp_path: Path, se
 
     pool = await open_pool(dsn)
     # The storm went on while they shipped, not before.
-    assert await pool.fetchval("SELECT count(*) FROM request_logs") > ROWS // 4
+    assert await pool.fetchval("SELECT count(*) FROM request_logs") > ROWS // 100
     writer = Writer(tmp_path / "slot")
 
     async def shipped() -> bool:
