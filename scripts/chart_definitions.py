@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
+from slipway_contracts.metrics.gateway import TTFT
 from slipway_gateway.settings import Settings as GatewaySettings
 from slipway_worker.settings import Settings as WorkerSettings
 
@@ -55,6 +56,17 @@ def _models() -> Schema:
     return _map(_object(model, "spec"))
 
 
+# Below a half nothing is promised; at 1 there is no budget to spend.
+SLO_TARGET: Schema = {"type": "number", "minimum": 0.5, "exclusiveMaximum": 1}
+SLO_SECONDS: Schema = {"type": "number", "enum": [*TTFT.buckets]}
+
+
+def _slos() -> Schema:
+    availability = _object({"target": SLO_TARGET}, "target")
+    ttft = _object({"target": SLO_TARGET, "seconds": SLO_SECONDS})
+    return _map(_object({"availability": availability, "ttft": ttft}))
+
+
 def _settings(known: type[BaseSettings], own: frozenset[str]) -> Schema:
     """One property a setting, of the type and with the bounds that the process checks, too."""
     found = known.model_json_schema()["properties"]
@@ -83,6 +95,9 @@ def definitions() -> dict[str, Schema]:
         "port": {"type": "integer", "minimum": 1, "maximum": 65535},
         "quantities": {"type": "object", "additionalProperties": QUANTITY},
         "quantity": QUANTITY,
+        "sloSeconds": SLO_SECONDS,
+        "sloTarget": SLO_TARGET,
+        "slos": _slos(),
         "strings": STRINGS,
         "workerSettings": _settings(WorkerSettings, WORKER_OWN_SETTINGS),
         "tag": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{0,128}$"},
