@@ -152,7 +152,7 @@ class ClientConnection(HttpToolsProtocol):
             self._refuse(_TOO_LARGE)
 
     def _parse(self, data: bytes) -> None:
-        """uvicorn's own way, without websockets: a request to change protocols is just a request."""
+        """As uvicorn, without websockets: a request to change protocols is just a request."""
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
