@@ -15,7 +15,7 @@ import chart_generated
 import slipway_rules.document
 import slipway_rules.files
 from slipway_contracts.crd.__main__ import rendered
-from slipway_dashboards import document
+from slipway_dashboards import document, metric_page
 from slipway_dashboards import render as dashboards
 from slipway_telemetry.schema import documents as log_documents
 
@@ -29,7 +29,12 @@ FOLDERS: dict[str, Generator] = {
 }
 BESIDE: dict[str, Generator] = {
     "charts/slipway": chart_generated.documents,
-    "docs": lambda: log_documents() | document.documents() | slipway_rules.document.documents(),
+    "docs": lambda: (
+        log_documents()
+        | document.documents()
+        | slipway_rules.document.documents()
+        | metric_page.documents()
+    ),
 }
 
 

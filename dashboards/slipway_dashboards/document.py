@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from slipway_dashboards.answers import ANSWERS
 from slipway_dashboards.board import Board
 from slipway_dashboards.boards import BOARDS
+from slipway_dashboards.tables import table
 
 HEAD = Path(__file__).parents[2] / "docs" / "dashboards.head.md"
 
@@ -20,7 +21,7 @@ def documents() -> dict[str, str]:
 
 def _overview() -> Iterator[str]:
     yield "## The dashboards\n"
-    yield from _table(("Dashboard", "uid", "Asks"), _boards())
+    yield from table(("Dashboard", "uid", "Asks"), _boards())
 
 
 def _boards() -> Iterator[tuple[str, ...]]:
@@ -40,7 +41,7 @@ def _answers() -> Iterator[str]:
         )
         for answer in ANSWERS
     )
-    yield from _table(("Question", "Asked by", "Dashboard: panels"), rows)
+    yield from table(("Question", "Asked by", "Dashboard: panels"), rows)
 
 
 def _panels() -> Iterator[str]:
@@ -48,16 +49,8 @@ def _panels() -> Iterator[str]:
     for board in BOARDS:
         yield f"### {_short(board)}\n"
         rows = ((panel.title, f"`{panel.fed_by}`", panel.description) for panel in board.panels)
-        yield from _table(("Panel", "Fed by", "What it says"), rows)
+        yield from table(("Panel", "Fed by", "What it says"), rows)
 
 
 def _short(board: Board) -> str:
     return board.title.removeprefix("Slipway / ")
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
-    yield ""
