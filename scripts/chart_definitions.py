@@ -30,6 +30,9 @@ CIDR: Schema = {"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"}
 OWN_SETTINGS = frozenset(
     {"dsn", "host", "port", "slot", "state_dir", "keyless_loopback", "first_key"}
     | {"drain_delay", "shutdown_grace", "flush_timeout"}
+    # By gateway.secrets, never as values; by gateway.jwt, beside the way that they open.
+    | {"key_pepper", "first_admin_key", "log_hash_key"}
+    | {"jwt_jwks_url", "jwt_issuer", "jwt_audience"}
 )
 WORKER_OWN_SETTINGS = frozenset({"dsn", "host", "port", "gateway_url", "api_key", "shutdown_grace"})
 

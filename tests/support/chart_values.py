@@ -221,6 +221,13 @@ REFUSED: dict[str, tuple[Values, tuple[str, ...]]] = {
         nested("telemetry.traces.endpoint", "http://otel:4318"),
         ("networkPolicy.traces.to",),
     ),
+    "a provider of tokens that the gateway may not reach": (
+        nested(
+            "gateway.jwt", {"jwksUrl": "https://id/keys", "issuer": "https://id", "audience": "a"}
+        ),
+        ("networkPolicy.identityProvider.to",),
+    ),
+    "a pepper as a value": (nested("gateway.settings", {"key_pepper": "x"}), ("key_pepper",)),
     "an unknown gateway setting": (
         nested("gateway.settings", {"log_txt": False}),
         ("settings", "log_txt"),

@@ -32,6 +32,13 @@ ConfigMap; a message names the values and what to do.
 {{- if and .Values.telemetry.traces.endpoint .Values.networkPolicy.enabled (not .Values.networkPolicy.traces.to) -}}
 {{- fail "networkPolicy.traces.to is empty, so no span could reach telemetry.traces.endpoint; name the collector's pods or addresses, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]" -}}
 {{- end -}}
+{{- $jwt := .Values.gateway.jwt -}}
+{{- if and $jwt.jwksUrl (not (and $jwt.issuer $jwt.audience)) -}}
+{{- fail "gateway.jwt.jwksUrl needs gateway.jwt.issuer and gateway.jwt.audience: a token must be of one provider and for this gateway" -}}
+{{- end -}}
+{{- if and $jwt.jwksUrl .Values.networkPolicy.enabled (not .Values.networkPolicy.identityProvider.to) -}}
+{{- fail "networkPolicy.identityProvider.to is empty, so the gateway could not fetch the keys of gateway.jwt.jwksUrl; name the provider's addresses or pods, such as [{ipBlock: {cidr: 203.0.113.7/32}}]" -}}
+{{- end -}}
 {{- $versions := dict -}}
 {{- range $model, $given := .Values.models -}}
 {{- range $version, $body := $given.versions -}}

@@ -92,6 +92,23 @@ spec:
 {{- if $gateway.firstKey.enabled }}
 {{ include "slipway.secretEnv" (dict "name" "SLIPWAY_GATEWAY_FIRST_KEY" "secret" (include "slipway.firstKeySecret" .) "key" (include "slipway.firstKeyKey" .)) }}
 {{- end }}
+{{- range $part, $name := dict "keyPepper" "KEY_PEPPER" "firstAdminKey" "FIRST_ADMIN_KEY" "logHashKey" "LOG_HASH_KEY" }}
+{{- with index $gateway.secrets $part }}
+{{- if .existingSecret }}
+{{ include "slipway.secretEnv" (dict "name" (printf "SLIPWAY_GATEWAY_%s" $name) "secret" .existingSecret "key" .key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with $gateway.jwt }}
+{{- if .jwksUrl }}
+- name: SLIPWAY_GATEWAY_JWT_JWKS_URL
+  value: {{ .jwksUrl | quote }}
+- name: SLIPWAY_GATEWAY_JWT_ISSUER
+  value: {{ .issuer | quote }}
+- name: SLIPWAY_GATEWAY_JWT_AUDIENCE
+  value: {{ .audience | quote }}
+{{- end }}
+{{- end }}
 {{- range $name, $value := $gateway.settings }}
 - name: SLIPWAY_GATEWAY_{{ upper $name }}
   value: {{ kindIs "float64" $value | ternary (printf "%v" $value | float64 | toJson) (toString $value) | quote }}
