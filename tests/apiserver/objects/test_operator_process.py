@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from kubernetes_world import Person
+from metric_pages import silent, strays
 from operator_process import OperatorProcess, until
 from postgres_server import PostgresServer
 
 from slipway_cluster.controlplane import ControlPlane
-from slipway_contracts.metrics import CATALOGUE
+from slipway_contracts.metrics import LIFECYCLE
+from slipway_contracts.metrics.kinds import Owner
 from slipway_operator.platforms.kubernetes.kinds import (
     CONFIG_MAPS,
     EVENTS,
@@ -78,12 +80,12 @@ def test_it_reconciles_a_model_and_shows_what_it_does(release: Release) -> None:
         )
         assert operator.asked("/healthz") == (200, "ok\n")
         assert operator.asked("/readyz") == (200, "ok\n")
+        told = 'slipway_version_phase{model="tiny",phase="Training",version="v1"} 1.0'
+        until(lambda: told in operator.asked("/metrics")[1], "the version is on the page")
         text = operator.asked("/metrics")[1]
-        for metric in CATALOGUE:
-            if metric.owner == "operator":
-                assert f"# HELP {metric.name.removesuffix('_total')}" in text.replace(
-                    "_total ", " "
-                )
+        assert not strays(text, Owner.OPERATOR)
+        assert not silent(text, Owner.OPERATOR, but=[metric.name for metric in LIFECYCLE])
+        assert "slipway_operator_connected 1.0" in text
         assert 'slipway_operator_model_versions{phase="Training"} 1.0' in text
         assert operator.end() == 0
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from gateway_process import eventually
+from metric_pages import strays
 
-from slipway_contracts.metrics import CATALOGUE
+from slipway_contracts.metrics import GATEWAY
+from slipway_contracts.metrics.kinds import Owner
 from slipway_store.keys import create_key, revoke_key
 
 
@@ -63,9 +65,9 @@ async def test_metrics_in_both_forms(demo, v1, to):
     async with await get(demo, "/metrics") as answer:
         assert answer.headers["content-type"].startswith("text/plain")
         text = await answer.text()
-    for metric in CATALOGUE:
-        if metric.owner == "gateway":
-            assert f"# TYPE {metric.name.removesuffix('_total')}" in text.replace("_total ", " ")
+    for metric in GATEWAY:
+        assert f"# TYPE {metric.name} {metric.kind}\n" in text
+    assert not strays(text, Owner.GATEWAY)
     assert f'inference_requests_total{{model="{demo.model}",outcome="ok",version="v1"}} 2.0' in text
     route = 'route="/v1/chat/completions",status="200"'
     assert f'http_requests_total{{method="POST",{route}}}' in text
