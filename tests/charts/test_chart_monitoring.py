@@ -64,6 +64,14 @@ def test_runbooks_may_lie_elsewhere(chart):
     assert said == "https://wiki.example/runbooks/example.md"
 
 
+def test_our_dashboards_link_to_runbooks_elsewhere():
+    values = {"monitoring": {"enabled": True, "runbookUrl": "https://wiki.example/runbooks"}}
+    texts = {n: text for o in render(values) for n, text in o.get("data", {}).items()}
+    board = json.loads(texts["rollout.json"])
+    [said] = [v["query"] for v in board["templating"]["list"] if v["name"] == "runbooks"]
+    assert said == "https://wiki.example/runbooks"
+
+
 def test_a_sidecar_that_looks_for_other_labels(chart):
     wanted = {"labels": {"grafana_dashboard": None, "board": "yes"}, "annotations": {"folder": "A"}}
     values = {"monitoring": {"enabled": True, "dashboards": wanted}}
