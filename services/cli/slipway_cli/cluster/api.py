@@ -60,9 +60,15 @@ class ClusterApi:
         }
         with self._translated():
             answer = await self._send("GET", path, query=query, timeout=WATCH_TIMEOUT)
-            async for line in answer.content:
-                if line.strip():
-                    yield json.loads(line)
+            try:
+                rest = b""
+                # By chunks: a line is an object, and longer than what aiohttp takes for one.
+                async for chunk in answer.response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield json.loads(line)
+            finally:
+                _abort(answer.response)
 
     async def _json(
         self, method: str, path: str, query: Mapping[str, str] | None = None, body: Any = None
@@ -111,6 +117,14 @@ class _Translated:
                 f"the API server of {self._where} does not answer ({said}); check --context and "
                 "--kubeconfig"
             ) from None
+
+
+def _abort(response: aiohttp.ClientResponse) -> None:
+    """At once: a polite end of TLS would outlive the event loop."""
+    transport = response.connection.transport if response.connection is not None else None
+    if transport is not None:
+        transport.abort()
+    response.close()
 
 
 def refusal(status: int, data: bytes, *, where: str) -> CliError:

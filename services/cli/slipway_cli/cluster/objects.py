@@ -105,7 +105,8 @@ class ClusterObjects:
                     if event["type"] == "ERROR":
                         break
                     _note(kind, event["object"], seen, told)
-        except CliError as error:
+        except Exception as error:
+            # Whoever reads the queue is told whatever it was: a watch never dies in silence.
             told.put_nowait(error)
 
     async def _relist(

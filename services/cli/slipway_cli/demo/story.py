@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from slipway_cli.demo import report as reporting
 from slipway_cli.demo.alarms import AWAY, Alarm, await_alarm, read_alarms
@@ -24,6 +25,7 @@ from slipway_cli.demo.findings import Evidence
 from slipway_cli.demo.ledger import read_ledger
 from slipway_cli.demo.memory import MemorySampler
 from slipway_cli.demo.narrate import TRAFFIC_SECONDS, LedgerTail, Narrator, traffic_line
+from slipway_cli.demo.pages import write_pages
 from slipway_cli.demo.platform import DemoPlatform
 from slipway_cli.demo.watch import Sightings, Watcher
 from slipway_cli.errors import CliError
@@ -122,15 +124,27 @@ async def run_story(context: DemoContext) -> DemoOutcome:
             finally:
                 await stage.clients.stop()
             evidence = await _gather(stage)
+        pages = await _write_pages(stage, evidence)
     finally:
         await _close(pool)
     report = reporting.assemble(evidence)
     reporting.show(context.console, report)
+    for file in pages:
+        context.console.print(f"report: {file}", highlight=False, soft_wrap=True)
     if not report["ok"]:
         broken = [name for name, met in report["expectations"].items() if not met]
         context.console.print(f"broken: {', '.join(broken)}", style="red", highlight=False)
         context.console.print(f"logs: {context.home / 'logs'}, runs: {context.home / 'runs'}")
     return DemoOutcome(ok=bool(report["ok"]), line=reporting.line(report))
+
+
+async def _write_pages(stage: Stage, evidence: Evidence) -> list[Path]:
+    """Of what could be read; the demo's own report does not hang on them."""
+    try:
+        return await write_pages(stage.pool, evidence, home=stage.context.home)
+    except UNAVAILABLE as error:
+        stage.narrator.say("demo", f"no pages: {error}")
+        return []
 
 
 async def _close(pool: Pool) -> None:

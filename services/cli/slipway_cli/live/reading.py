@@ -51,8 +51,7 @@ async def read_picture(
 
 async def prime(source: LiveSource | None, *, wait: float = BETWEEN_SECONDS) -> None:
     """The first of two scrapes, so that the picture after it has rates."""
-    if isinstance(source, Scraper):
-        await source.read()
+    if isinstance(source, Scraper) and (await source.read()).samples:
         await asyncio.sleep(wait)
 
 

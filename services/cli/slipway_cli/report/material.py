@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from slipway_cli.client import Session
+from slipway_cli.client import EventReader, ProgressReader
 from slipway_cli.explain.explaining import Explanation, explain
-from slipway_cli.explain.gather import situation_of
+from slipway_cli.explain.gather import Facts, situation_of
 from slipway_cli.explain.situation import Situation
 from slipway_cli.resources import Kind
 from slipway_contracts.evaluation import Gate
@@ -58,7 +59,16 @@ class Material:
         return {gate.metric: gate for gate in gates}
 
 
-async def gather(session: Session, version: ModelVersion, *, now: datetime) -> Material:
+class Sources(Facts, Protocol):
+    """What a session has of a whole life."""
+
+    @property
+    def progress(self) -> ProgressReader: ...
+    @property
+    def events(self) -> EventReader: ...
+
+
+async def gather(session: Sources, version: ModelVersion, *, now: datetime) -> Material:
     """Everything about one version. Raises the session's errors."""
     situation = await situation_of(session, version, now=now)
     name, model = version.metadata.name, version.spec.model

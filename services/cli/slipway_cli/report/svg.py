@@ -168,7 +168,7 @@ def _mark(mark: Mark, across: Scale, *, bottom: float = HEIGHT - BOTTOM) -> str:
     anchor, at = ("end", x - 3) if x > WIDTH - 90 else ("start", x + 3)
     return (
         f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom:.1f}"/>'
-        f'<text class="marked" text-anchor="{anchor}" x="{at:.1f}" y="{TOP + 9}">{escape(mark.name)}</text>'
+        f'<text text-anchor="{anchor}" x="{at:.1f}" y="{TOP + 9}">{escape(mark.name)}</text>'
     )
 
 
