@@ -28,7 +28,7 @@ QUANTITY: Schema = {
 CIDR: Schema = {"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"}
 # Given to every gateway by the chart itself, and to every worker.
 OWN_SETTINGS = frozenset(
-    {"dsn", "host", "port", "slot", "state_dir", "keyless_loopback", "first_key"}
+    {"dsn", "host", "port", "own_port", "slot", "state_dir", "keyless_loopback", "first_key"}
     | {"drain_delay", "shutdown_grace", "flush_timeout"}
     # By gateway.secrets, never as values; by gateway.jwt, beside the way that they open.
     | {"key_pepper", "first_admin_key", "log_hash_key"}
