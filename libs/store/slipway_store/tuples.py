@@ -36,7 +36,7 @@ NULL = b"\xff\xff\xff\xff"
 
 _COUNT = Struct("!h")
 _LENGTH = Struct("!i")
-_FIXED = Struct("!" + "iq" * 3 + "ii" * 2 + "i?" * 6 + "id")
+_FIXED = Struct("!" + "iq" * 3 + "ii" * 2)
 _BIGINT, _INT, _FLOAT, _BOOL = Struct("!q"), Struct("!i"), Struct("!d"), Struct("!?")
 _INT_FIELD, _FLOAT_FIELD = Struct("!ii"), Struct("!id")
 _PREFIX = _COUNT.pack(len(COLUMNS))
@@ -44,7 +44,9 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _BIGINT_MAX = 2**63 - 1
 _FLAG = {None: NULL, False: b"\0\0\0\1\0", True: b"\0\0\0\1\1"}
-_FLAGS = {three: b"".join(_FLAG[flag] for flag in three) for three in product(_FLAG, repeat=3)}
+# All combinations of the flags that lie side by side: one look-up instead of six values to pack.
+_SIX = {six: b"".join(_FLAG[flag] for flag in six) for six in product((False, True), repeat=6)}
+_THREE = {three: b"".join(_FLAG[flag] for flag in three) for three in product(_FLAG, repeat=3)}
 
 
 class Unreadable(ValueError):
@@ -102,10 +104,10 @@ def _encode(row: Attempt) -> bytes:
                 *(8, (row.timestamp - _EPOCH) // _MICROSECOND),
                 *(8, (row.started_at - _EPOCH) // _MICROSECOND),
                 *(8, row.routes_revision, 4, row.attempt, 4, row.status),
-                *(1, row.stream, 1, row.shadow, 1, row.error, 1, row.refused),
-                *(1, row.overdue, 1, row.client_gone, 8, row.processing_time_ms),
             ),
-            _FLAGS[row.empty, row.truncated, row.schema_invalid],
+            _SIX[row.stream, row.shadow, row.error, row.refused, row.overdue, row.client_gone],
+            _FLOAT_FIELD.pack(8, row.processing_time_ms),
+            _THREE[row.empty, row.truncated, row.schema_invalid],
             NULL if ttft is None else _FLOAT_FIELD.pack(8, ttft),
             NULL if token is None else _FLOAT_FIELD.pack(8, token),
             NULL if prompt is None else _INT_FIELD.pack(4, prompt),

@@ -50,7 +50,10 @@ class Guard:
         if attempt.version not in (rule.candidate, rule.stable) or not _counts(attempt):
             return None
         key = (attempt.model_name, rule.rollout_id)
-        candidate, stable = self._arms.setdefault(key, (_Arm(), _Arm()))
+        arms = self._arms.get(key)
+        if arms is None:
+            arms = self._arms[key] = (_Arm(), _Arm())
+        candidate, stable = arms
         arm = candidate if attempt.version == rule.candidate else stable
         arm.requests += 1
         arm.bad += is_bad(attempt)
