@@ -13,11 +13,17 @@ from typing import Any
 
 import pytest
 import yaml
-from cluster_release import ROOT, _deploy
+from cluster_release import MODEL, ROOT, prometheus_in
 
 pytestmark = pytest.mark.timeout(1200)
 VALUES = ROOT / "deploy/cluster/values-monitored.yaml"
 RULES = ROOT / "charts/slipway/files/rules"
+PARTS = {
+    "gateway": "app.kubernetes.io/component=gateway",
+    "operator": "app.kubernetes.io/component=operator",
+    "worker": "app.kubernetes.io/component=worker",
+    "engines": "slipway.dev/component=backend",
+}
 
 
 class Prometheus:
@@ -45,24 +51,36 @@ class Prometheus:
 
 @pytest.fixture(scope="module")
 def prometheus(release):
-    _deploy("cluster", "prometheus")
+    prometheus_in()
     with release.upgraded(yaml.safe_load(VALUES.read_text("utf-8"))):
         yield Prometheus(release)
 
 
+def pods_of(release: Any) -> Counter[tuple[str, str]]:
+    """What there should be to scrape, as ``Prometheus.targets`` would say it."""
+    return Counter(
+        {
+            (f"slipway-{part}", "up"): len(release.get("pods", "", "-l", label))
+            for part, label in PARTS.items()
+        }
+    )
+
+
 def test_every_target_is_up_under_its_job(release, stable, prometheus):
-    pods = {
-        part: len(release.get("pods", "", "-l", label))
-        for part, label in {
-            "gateway": "app.kubernetes.io/component=gateway",
-            "operator": "app.kubernetes.io/component=operator",
-            "worker": "app.kubernetes.io/component=worker",
-            "engines": "slipway.dev/component=backend",
-        }.items()
-    }
-    wanted = Counter({(f"slipway-{part}", "up"): count for part, count in pods.items()})
-    assert min(wanted.values()) > 0, wanted
-    release.until(f"targets {dict(wanted)}", lambda: prometheus.targets() == wanted, seconds=300.0)
+    assert min(pods_of(release).values()) > 0
+    release.until(
+        f"every pod to be a target that is up: {dict(pods_of(release))}",
+        lambda: prometheus.targets() == pods_of(release),
+        seconds=300.0,
+    )
+
+
+def test_engines_carry_the_public_names(release, stable, prometheus):
+    query = 'count by (model, version) (up{job="slipway-engines"})'
+    (found,) = release.until(
+        "an engine's series", lambda: prometheus.get("query", query=query)["result"], seconds=300.0
+    )
+    assert found["metric"] == {"model": MODEL, "version": stable}
 
 
 def test_rules_are_loaded_and_healthy(release, prometheus):

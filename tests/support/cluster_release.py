@@ -80,6 +80,11 @@ def cluster_down() -> None:
     _deploy("cluster", "down")
 
 
+def prometheus_in() -> None:
+    """The Prometheus operator and a Prometheus that it makes, in a namespace of their own."""
+    _deploy("cluster", "prometheus")
+
+
 def images_in() -> None:
     """The images of this checkout, built and brought to the cluster."""
     _deploy("images", "build")
