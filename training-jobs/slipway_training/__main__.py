@@ -7,20 +7,31 @@ the config or the data is wrong.
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from slipway_contracts.run import EvaluateRun, ImportRun, RunResult, TrainRun
+from slipway_telemetry.line import Service
+from slipway_telemetry.logs import bind, configure_logs
 from slipway_training.environment import read_environment
 from slipway_training.errors import ConfigInvalid, Interrupted, TrainingFailure
 from slipway_training.report import Report
 from slipway_training.run import execute, parse_spec
 from slipway_training.stop import StopFlag
 
+logger = logging.getLogger("slipway_training")
+
 # Flags that override the file: the names that users of train_distributed.py know.
 _OVERRIDES = ("mode", "bf16", "batch_size", "gradient_accumulation", "tracking")
+
+
+def process() -> int:
+    """``main`` with lines of a log for what is told on the way."""
+    configure_logs(Service.TRAINING)
+    return main()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,12 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _export(options)
         return _run(options, given, stop)
     except TrainingFailure as error:
-        print(f"slipway-training: {error}", file=sys.stderr)
+        if options.verb == "run":
+            logger.error("the run ends: %s", error, extra={"exit_code": error.exit_code})
+        else:
+            print(f"slipway-training: {error}", file=sys.stderr)
         return error.exit_code
 
 
 def _run(options: argparse.Namespace, given: Sequence[str], stop: StopFlag) -> int:
     spec, here = _spec(options), read_environment()
+    bind(version=spec.candidate.version if isinstance(spec, EvaluateRun) else spec.version)
     processes = options.processes or processes_of(spec)
     if processes > 0 and not here.launched:
         from slipway_training.launch import launch, meeting
@@ -59,7 +74,7 @@ def _run(options: argparse.Namespace, given: Sequence[str], stop: StopFlag) -> i
     except TrainingFailure as error:
         report.ended(RunResult(error=str(error)))
         raise
-    if stream is None:
+    if stream is None and options.verb != "run":
         print(result.model_dump_json(by_alias=True, exclude_none=True, indent=1))
     report.ended(result)
     return 0
@@ -165,4 +180,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(process())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from slipway_training.errors import ConfigInvalid, one_of
+from slipway_training.hushed import hush
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ def new_model(name: str, tokenizer: Any, *, seed: int) -> Any:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    hush()
     shape = architecture(name)
     config = AutoConfig.for_model(
         shape.model_type,

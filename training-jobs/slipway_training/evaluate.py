@@ -5,7 +5,7 @@ The report states figures with their sample counts and judges nothing: gates are
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,8 @@ from slipway_training.errors import ConfigInvalid
 from slipway_training.heldout import BLOCK_SIZE, load_model, score
 from slipway_training.stop import StopFlag
 from slipway_training.tokenizer import load_tokenizer
+
+logger = logging.getLogger(__name__)
 
 # An endpoint suite without prompts asks for the continuation of this many held-out words.
 _PROMPT_WORDS = 12
@@ -99,7 +101,9 @@ def _through_endpoint(
     if not prompts:
         raise ConfigInvalid(f"suite {suite.name} has neither prompts nor sources; set one")
     if target.endpoint is None:
-        print(f"{target.version} has no endpoint: {suite.name} has no samples", file=sys.stderr)
+        logger.warning(
+            "no endpoint: %s has no samples", suite.name, extra={"version": target.version}
+        )
         return dict.fromkeys(ENDPOINT_METRICS, Figure(value=None, samples=0))
     model, tokenizer = loaded
     references = endpoint.greedy_references(model, tokenizer, prompts, max_tokens=suite.max_tokens)

@@ -9,6 +9,7 @@ from typing import Any
 
 from slipway_contracts.evaluation import Figure
 from slipway_training.blocks import SEPARATOR, evenly_spaced, token_blocks
+from slipway_training.hushed import hush
 from slipway_training.memory import naming_the_remedy
 
 BLOCK_SIZE = 128
@@ -21,6 +22,7 @@ def load_model(folder: Path, *, dtype: str = "float32") -> Any:
     import torch
     from transformers import AutoModelForCausalLM
 
+    hush()
     with naming_the_remedy("loading the model"):
         model = AutoModelForCausalLM.from_pretrained(
             str(folder),

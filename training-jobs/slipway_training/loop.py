@@ -20,6 +20,7 @@ from slipway_training.arguments import steps_of, trainer_arguments
 from slipway_training.environment import read_environment
 from slipway_training.errors import ConfigInvalid
 from slipway_training.files import build_folder, write_atomically
+from slipway_training.hushed import hush
 from slipway_training.memory import naming_the_remedy
 from slipway_training.progress import ProgressLog
 from slipway_training.stop import StopFlag
@@ -105,6 +106,7 @@ def _trainer(
 ) -> Any:
     from transformers import PrinterCallback, Trainer
 
+    hush()
     steps = steps_of(
         training,
         samples=len(material.train_set),

@@ -5,13 +5,15 @@ Whoever cannot read the file asks for a report: the same lines on a stream, mark
 
 from __future__ import annotations
 
+import logging
 import math
-import sys
 import time
 from pathlib import Path
 from typing import Literal, TextIO
 
 from slipway_contracts.run import PROGRESS_FILE, PROGRESS_MARK, Progress
+
+logger = logging.getLogger(__name__)
 
 Event = Literal["start", "step", "evaluation", "checkpoint", "end"]
 
@@ -50,7 +52,8 @@ class ProgressLog:
         text = line.model_dump_json(by_alias=True, exclude_none=True) + "\n"
         self._append(text)
         if self._report is None:
-            sys.stderr.write(text)
+            figures = line.model_dump(exclude={"at", "event", "step"}, exclude_none=True)
+            logger.info("%s", event, extra={"step": step, **figures})
             return
         self._report.write(f"{PROGRESS_MARK} {text}")
         self._report.flush()

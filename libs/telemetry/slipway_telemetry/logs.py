@@ -63,7 +63,7 @@ class JsonLines(logging.Formatter):
         super().__init__()
         self._service = Service(service)
         self._tracing = tracing
-        self._bound = dict(bound or {})
+        self.bound = dict(bound or {})
 
     def format(self, record: logging.LogRecord) -> str:
         found: dict[str, Any] = {
@@ -74,7 +74,7 @@ class JsonLines(logging.Formatter):
             "message": _text(_message(record), line.MESSAGE_LIMIT),
         }
         given = {k: v for k, v in vars(record).items() if k not in _PLAIN and v is not None}
-        self._place(found, self._bound | given)
+        self._place(found, self.bound | given)
         if self._tracing is not None and "trace_id" not in found:
             self._trace(found, self._tracing)
         if record.exc_info and record.exc_info[0] is not None:
@@ -135,6 +135,13 @@ def configure_logs(
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
     sys.unraisablehook = _unraisable
+
+
+def bind(**keys: Any) -> None:
+    """From now on every line of this process has these, such as a run's ``version``."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, JsonLines):
+            handler.formatter.bound |= keys
 
 
 def adopt(*names: str) -> None:
