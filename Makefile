@@ -103,6 +103,7 @@ $(COMPILED)/.ready: $(VENV)/.dev $(shell find $(OF_GATEWAY) -name '*.py')
 hermetic: $(VENV)/.dev $(COMPILES) ## real processes, a real PostgreSQL and a real S3 server, a fake engine
 	$(if $(shell command -v go),$(CLUSTER) tools minio)
 	-$(CLUSTER) tools observability
+	-$(CLUSTER) browser
 	$(if $(COMPILES),SLIPWAY_COMPILED=$(CURDIR)/$(COMPILED)) $(PYTEST) tests/hermetic
 
 .PHONY: apiserver

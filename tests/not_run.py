@@ -50,6 +50,8 @@ def not_run() -> list[str]:
             "alert rules and `slipway up --observe` in a real Prometheus: neither apt nor Go "
             "provides it here."
         )
+    if shutil.which("chromium") is None:
+        found.append("reports in a browser: no chromium here (Debian: chromium).")
     if not hub_answers():
         found.append("hf:// imports: the Hugging Face hub is not reached from here.")
     hindered = cluster()

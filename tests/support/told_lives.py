@@ -151,6 +151,13 @@ def _before() -> dict[str, Situation]:
             a_model_version("v2").with_slot().saying(waits, "False", Reason.STARTING),
             Phase.DEPLOYING,
         ),
+        "deploying, probed": told(
+            a_model_version("v2")
+            .with_slot()
+            .saying(waits, "True", Reason.BACKEND_READY)
+            .saying(ConditionType.EVALUATION_PASSED, "Unknown", Reason.EVALUATION_RUNNING),
+            Phase.DEPLOYING,
+        ),
         "deploying, no room": told(
             a_model_version("v2")
             .with_slot()

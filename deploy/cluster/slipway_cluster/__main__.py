@@ -34,7 +34,8 @@ def parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start a cluster, or say that it runs")
     up.add_argument("--without-kuberay", action="store_true", help="no KubeRay operator")
     able = commands.add_parser("able", help="whether one, and its images, can be made here")
-    for verb in (up, able):
+    browser = commands.add_parser("browser", help="Debian's chromium, for tests that open a page")
+    for verb in (up, able, browser):
         verb.add_argument(
             "--install-packages",
             action="store_true",
@@ -143,6 +144,12 @@ def run_minio(folders: Folders, options: argparse.Namespace) -> int:
     return 0
 
 
+def run_browser(_folders: Folders, options: argparse.Namespace) -> int:
+    """Installed where packages may be."""
+    preflight.browser(install=options.install_packages)
+    return 0
+
+
 def run_prometheus(folders: Folders, options: argparse.Namespace) -> int:
     chosen(folders, options.runtime).load(prometheus.archives(folders, say=say))
     prometheus.install(folders, say=say)
@@ -176,6 +183,7 @@ COMMANDS: dict[str, Callable[[Folders, argparse.Namespace], int]] = {
     "import": run_import,
     "minio": run_minio,
     "prometheus": run_prometheus,
+    "browser": run_browser,
     "install": run_install,
     "remove": run_remove,
     "reclaim": run_reclaim,

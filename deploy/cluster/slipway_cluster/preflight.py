@@ -89,6 +89,15 @@ def nobodys(state: Path) -> None:
         )
 
 
+def browser(*, install: bool) -> None:
+    """Debian's chromium, in which tests open reports. Raises ClusterError where there is none."""
+    if shutil.which("chromium"):
+        return
+    if not install or os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise ClusterError("chromium is missing; run as root: apt-get install -y chromium")
+    _install(["chromium"])
+
+
 def alone(remains: list[str]) -> None:
     """Raise ClusterError where a Kubernetes that is not ours uses the machine."""
     if remains:
@@ -102,15 +111,18 @@ def alone(remains: list[str]) -> None:
 def _packages(*, install: bool, builders: bool) -> None:
     absent = missing_packages(builders=builders)
     if absent and install:
-        commands.run("apt-get", "update", "-qq")
-        environment = {"DEBIAN_FRONTEND": "noninteractive"}
-        commands.run(
-            *("apt-get", "install", "-y", "-qq", "--no-install-recommends", *absent),
-            environment=environment,
-        )
+        _install(absent)
         absent = missing_packages(builders=builders)
     if absent:
         raise ClusterError(
             f"Debian packages are missing; run: apt-get install -y {' '.join(absent)} (or pass "
             "--install-packages)"
         )
+
+
+def _install(packages: list[str]) -> None:
+    commands.run("apt-get", "update", "-qq")
+    commands.run(
+        *("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages),
+        environment={"DEBIAN_FRONTEND": "noninteractive"},
+    )

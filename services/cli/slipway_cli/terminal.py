@@ -6,6 +6,7 @@ pipe gets exactly what was rendered.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,8 +62,9 @@ class Terminal:
         if self.out.is_terminal:
             self.out.print(what, soft_wrap=False)
             return
-        with self.out.capture() as captured:
-            self.out.print(what, width=PIPE_WIDTH, soft_wrap=False)
+        wide = Console(width=PIPE_WIDTH, file=io.StringIO(), highlight=False, color_system=None)
+        with wide.capture() as captured:
+            wide.print(what)
         for line in captured.get().splitlines():
             self.out.print(line.rstrip())
 

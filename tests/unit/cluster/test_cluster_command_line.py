@@ -14,7 +14,7 @@ from slipway_cluster.errors import ClusterError, MissingToolError
 def test_the_surface() -> None:
     assert list(COMMANDS) == [
         *("up", "able", "down", "kubeconfig", "status", "logs", "tools", "import"),
-        *("minio", "prometheus", "install", "remove", "reclaim"),
+        *("minio", "prometheus", "browser", "install", "remove", "reclaim"),
     ]
     options = parser().parse_args(["up"])
     assert (options.runtime, options.without_kuberay) == ("auto", False)

@@ -9,7 +9,7 @@ from slipway_cli.explain.figures import at_time, left
 from slipway_cli.explain.situation import Situation
 from slipway_cli.render import length
 from slipway_contracts.base import format_duration
-from slipway_contracts.conditions import Phase
+from slipway_contracts.conditions import ConditionStatus, ConditionType, Phase
 
 
 def clocks(situation: Situation) -> list[str]:
@@ -73,7 +73,9 @@ def shadow_ends(situation: Situation) -> datetime | None:
 def ready_by(situation: Situation) -> datetime | None:
     """By when the engine must answer for the first time."""
     taken = situation.version.status.slot_taken_at
-    if situation.phase is not Phase.DEPLOYING or taken is None:
+    ready = situation.condition(ConditionType.CANDIDATE_READY)
+    answers = ready is not None and ready.status is ConditionStatus.TRUE
+    if situation.phase is not Phase.DEPLOYING or taken is None or answers:
         return None
     return taken + situation.settings.max_duration
 

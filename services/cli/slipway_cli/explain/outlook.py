@@ -24,8 +24,10 @@ def outlook(situation: Situation) -> str:
             return "Next: its gates are judged when the run has ended."
         case Phase.DEPLOYING:
             late = given_up(situation)
-            or_else = f"; given up {at_time(late, now)}" if late is not None else ""
-            return f"Next: its rollout begins as soon as its engine answers{or_else}."
+            if late is None:
+                return "Next: its rollout begins when the gates on its endpoint are passed."
+            begins = "Next: its rollout begins as soon as its engine answers"
+            return f"{begins}; given up {at_time(late, now)}."
         case Phase.SHADOWING:
             return f"Next: its first real traffic{not_before(shadow_ends(situation), now)}."
         case Phase.CANARY:

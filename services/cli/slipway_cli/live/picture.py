@@ -146,7 +146,8 @@ def _version(version: ModelVersion, window: Window) -> VersionLine:
         name=version.metadata.name,
         phase=status.phase.value,
         reason=status.reason,
-        progress=status.progress,
+        # Of a run that has not told its length nothing is known yet.
+        progress="" if status.progress.endswith("/0") else status.progress,
         desired=rollout.weight_desired if rollout is not None else None,
         observed=rollout.weight_observed if rollout is not None else None,
         since=version.metadata.creation_timestamp,

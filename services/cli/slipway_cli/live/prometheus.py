@@ -40,7 +40,7 @@ class Prometheus:
         async with aiohttp.ClientSession(timeout=TIMEOUT) as client:
             values, alerts, down, *rates = await asyncio.gather(
                 self._query(client, f'{{__name__=~"{gauges}"}}'),
-                self._get(client, "/api/v1/alerts"),
+                self._alerts(client),
                 self._query(client, 'up{job=~"slipway-.*"} == 0'),
                 *(self._query(client, f"rate({name}[{RATE_SECONDS}s])") for name in rated),
             )
@@ -54,8 +54,20 @@ class Prometheus:
             source=f"Prometheus at {_shown(self.url)}",
             seconds=RATE_SECONDS,
             silent=tuple(_sample(found).process for found in down),
-            alerts=tuple(_alert(found) for found in alerts["alerts"]),
+            alerts=alerts,
         )
+
+    async def alerts(self) -> tuple[Alert, ...] | None:
+        """Only these; None when it does not answer."""
+        try:
+            async with aiohttp.ClientSession(timeout=TIMEOUT) as client:
+                return await self._alerts(client)
+        except CliError:
+            return None
+
+    async def _alerts(self, client: aiohttp.ClientSession) -> tuple[Alert, ...]:
+        found = await self._get(client, "/api/v1/alerts")
+        return tuple(_alert(alert) for alert in found["alerts"])
 
     async def _query(self, client: aiohttp.ClientSession, query: str) -> list[dict[str, Any]]:
         found = await self._get(client, "/api/v1/query", query=query)

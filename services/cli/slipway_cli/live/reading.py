@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from slipway_cli.live.picture import Order, Picture, picture
 from slipway_cli.live.prometheus import Prometheus
 from slipway_cli.live.scraping import Scraper
 from slipway_cli.live.window import Window
+from slipway_cli.local.layout import Layout
 from slipway_cli.resources import Kind, Resource
 from slipway_cli.shell import Shell
 
@@ -26,13 +28,35 @@ class LiveSource(Protocol):
     async def read(self) -> Window: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Local:
+    """``LiveSource`` of local mode: figures of this second, alerts where ``up --observe`` runs."""
+
+    scraper: Scraper
+    layout: Layout
+
+    async def read(self) -> Window:
+        window = await self.scraper.read()
+        url = await asyncio.to_thread(self._prometheus)
+        return replace(window, alerts=await Prometheus(url).alerts()) if url else window
+
+    def _prometheus(self) -> str | None:
+        try:
+            state = self.layout.read_state()
+        except ValueError:
+            return None
+        return state.prometheus_url if state is not None else None
+
+
 def source_of(shell: Shell, prometheus: str | None) -> LiveSource | None:
-    """The given Prometheus, else local mode's own one, else its processes; None: no figures."""
+    """The given Prometheus, else local mode's processes (and its own Prometheus' alerts); None: no
+    figures.
+    """
     if prometheus is not None:
         return Prometheus(prometheus)
     if shell.cluster is not None:
         return None
-    return Scraper(shell.layout.observe / "targets")
+    return Local(Scraper(shell.layout.observe / "targets"), shell.layout)
 
 
 async def read_picture(
@@ -44,14 +68,14 @@ async def read_picture(
     if window is None:
         note = _NO_METRICS
     elif not window.samples and not window.silent:
-        note = _NOT_WRITTEN if isinstance(source, Scraper) else f"{window.source} has no sample."
+        note = _NOT_WRITTEN if isinstance(source, Local) else f"{window.source} has no sample."
     now = datetime.now(UTC)
     return picture(resources, window, now=now, order=order, every=every, note=note)
 
 
 async def prime(source: LiveSource | None, *, wait: float = BETWEEN_SECONDS) -> None:
     """The first of two scrapes, so that the picture after it has rates."""
-    if isinstance(source, Scraper) and (await source.read()).samples:
+    if isinstance(source, Local) and (await source.read()).samples:
         await asyncio.sleep(wait)
 
 

@@ -5,10 +5,12 @@ Values are never taken for markup: names and messages are other people's text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -19,10 +21,13 @@ from slipway_cli.render import age, length
 from slipway_cli.terminal import PHASE_STYLES
 
 NOTHING = "-"
+_ANY_WIDTH = 10_000
 _VERSION_COLUMNS = (
     *("Model", "Version", "Phase", "Weight", "Req/s", "Errors", "p95", "TTFT p95"),
     *("In flight", "Waiting", "Engine", "Age"),
 )
+# What goes first where the screen is narrow.
+_LEAST_FIRST = ("Age", "Engine", "Waiting", "In flight", "TTFT p95")
 _RIGHT = frozenset({"Weight", "Req/s", "Errors", "p95", "TTFT p95", "In flight", "Waiting"})
 
 
@@ -44,7 +49,7 @@ def _parts(picture: Picture) -> Iterator[RenderableType]:
     if picture.models:
         yield _models(picture.models)
     if picture.versions:
-        yield _versions(picture.versions, picture.at)
+        yield _Versions(picture.versions, picture.at)
     if picture.hidden:
         more = "version that has" if picture.hidden == 1 else "versions that have"
         yield Text(f"{picture.hidden} {more} ended: --all", style="dim")
@@ -80,23 +85,47 @@ def _models(models: Sequence[ModelLine]) -> Table:
     return table
 
 
-def _versions(versions: Sequence[VersionLine], now: datetime) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in _VERSION_COLUMNS:
-        table.add_column(column, justify="right" if column in _RIGHT else "left", no_wrap=True)
-    for line in versions:
-        figures = line.figures
-        phase = f"{line.phase} {line.progress}".strip()
-        table.add_row(
-            *_plain(line.model, line.name),
-            Text(phase, style=PHASE_STYLES.get(line.phase, "")),
-            weight(line),
-            *_plain(number(figures.requests), share(figures.error_share)),
-            *_plain(seconds(figures.p95), seconds(figures.ttft_p95)),
-            *_plain(whole(figures.in_flight), _waiting(figures), _engine(figures)),
-            age(line.since, now) if line.since else NOTHING,
-        )
-    return table
+@dataclass(frozen=True, slots=True)
+class _Versions:
+    """The table of versions with as many columns as there is room for."""
+
+    versions: Sequence[VersionLine]
+    now: datetime
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        dropped: set[str] = set()
+        table = self._without(dropped)
+        unbound = options.update(max_width=_ANY_WIDTH)
+        for column in _LEAST_FIRST:
+            if Measurement.get(console, unbound, table).maximum <= options.max_width:
+                break
+            dropped.add(column)
+            table = self._without(dropped)
+        yield table
+
+    def _without(self, dropped: Collection[str]) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        shown = [column for column in _VERSION_COLUMNS if column not in dropped]
+        for column in shown:
+            table.add_column(column, justify="right" if column in _RIGHT else "left", no_wrap=True)
+        for line in self.versions:
+            cells = dict(zip(_VERSION_COLUMNS, _cells(line, self.now), strict=True))
+            table.add_row(*(cells[column] for column in shown))
+        return table
+
+
+def _cells(line: VersionLine, now: datetime) -> list[Text]:
+    """In the order of the columns."""
+    figures = line.figures
+    phase = f"{line.phase} {line.progress}".strip()
+    return [
+        *_plain(line.model, line.name),
+        Text(phase, style=PHASE_STYLES.get(line.phase, "")),
+        *_plain(weight(line), number(figures.requests), share(figures.error_share)),
+        *_plain(seconds(figures.p95), seconds(figures.ttft_p95)),
+        *_plain(whole(figures.in_flight), _waiting(figures), _engine(figures)),
+        *_plain(age(line.since, now) if line.since else NOTHING),
+    ]
 
 
 def _processes(processes: Sequence[ProcessFigures]) -> Table:
