@@ -9,6 +9,7 @@ in the replica itself: Ray's separate ingress would be one more process with all
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from slipway_contracts.backend import ENGINE_DEPLOYMENT, BackendArgs
 from slipway_contracts.conditions import Reason
 from slipway_engine.errors import Refused
 from slipway_engine.ready import LocalArtifact, VerifiedLLMServer
-from slipway_engine.settings import llm_config
+from slipway_engine.settings import TRACES_ENDPOINT, llm_config
 from slipway_engine.verify import outlined, served_from, verified
 
 
@@ -33,7 +34,12 @@ def build(args: dict[str, Any]) -> Application:
         raise Refused(f"arguments: {error}", reason=Reason.INVALID) from error
     model = json.loads((_checked_folder(backend) / "config.json").read_bytes())
     config = LLMConfig(
-        **llm_config(backend, served_from(backend), model=model),
+        **llm_config(
+            backend,
+            served_from(backend),
+            model=model,
+            traces=os.environ.get(TRACES_ENDPOINT, ""),
+        ),
         callback_config={"callback_class": LocalArtifact},
     )
     prefix, _, _ = ENGINE_DEPLOYMENT.partition(":")

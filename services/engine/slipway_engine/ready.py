@@ -22,6 +22,7 @@ from ray.serve.llm.deployment import LLMServer
 
 from slipway_contracts.backend import BackendArgs
 from slipway_engine.errors import NotReady
+from slipway_engine.logs import speak
 from slipway_engine.verify import chat_templates, verified
 
 FIRST_COMPLETION_SECONDS = 300.0
@@ -37,6 +38,7 @@ class VerifiedLLMServer(LLMServer):  # type: ignore[misc]  # Ray ships no types
     ) -> None:
         """Verify, start the engine, answer once. Raises Refused or NotReady."""
         self._backend = BackendArgs.model_validate(backend)
+        speak(self._backend)
         folder, _ = await asyncio.to_thread(
             verified,
             self._backend.artifact,

@@ -22,11 +22,21 @@ CPU_KV_BYTES = (32 << 20, 4 << 30)
 CPU_KV_BYTES_UNKNOWN = 1 << 30
 
 
-def llm_config(args: BackendArgs, folder: Path, *, model: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of Ray's ``LLMConfig``; ``model`` is the ``config.json`` of the verified folder."""
+# OpenTelemetry's own name: a full address, to which vLLM sends its spans.
+TRACES_ENDPOINT = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+
+
+def llm_config(
+    args: BackendArgs, folder: Path, *, model: Mapping[str, Any], traces: str = ""
+) -> dict[str, Any]:
+    """Arguments of Ray's ``LLMConfig``; ``model`` is the ``config.json`` of the verified folder.
+
+    ``traces``: where vLLM's spans go; empty: there are none.
+    """
+    told = {"otlp_traces_endpoint": traces} if traces else {}
     return {
         "model_loading_config": {"model_id": args.model, "model_source": str(folder)},
-        "engine_kwargs": engine_kwargs(args.serving, model=model),
+        "engine_kwargs": engine_kwargs(args.serving, model=model) | told,
         "deployment_config": _deployment(args.serving),
         "runtime_env": {"env_vars": environment(args.serving)},
         **_accelerator(args.serving),

@@ -118,3 +118,12 @@ def test_replicas_and_drain() -> None:
 )
 def test_kv_cache_on_a_cpu(engine: EngineArgs, model: dict[str, Any], expected: int) -> None:
     assert cpu_kv_bytes(engine, model) == expected
+
+
+def test_spans_go_where_the_pod_is_told():
+    artifact = ArtifactRef(uri="file:///a", digest="sha256:" + "0" * 64)
+    args = BackendArgs(artifact=artifact, model="m", version="v")
+    traced = llm_config(args, Path("/a"), model=TINY, traces="http://otel:4318/v1/traces")
+    silent = llm_config(args, Path("/a"), model=TINY)
+    told = {"otlp_traces_endpoint": "http://otel:4318/v1/traces"}
+    assert traced["engine_kwargs"] == silent["engine_kwargs"] | told
