@@ -254,6 +254,11 @@ def test_the_time_of_the_first_row_that_is_not_shipped(segments):
     assert segments.time_after(name, 4) is None
     # Where it would have to be searched: when the segment was begun, which is no later.
     assert segments.time_after(name, 1) == int(name.split("-")[0]) / 1e9
+    # Read and on its way, which is not shipped.
+    segments.mark(name)
+    segments.read(name, 2, 1)
+    segments.read(name, 3, 1)
+    assert segments.time_after(name, 2) == times[2].timestamp()
     segments.append(attempt("big", input_text="x" * 9_990))
     assert segments.name != name
     assert segments.time_after(name, 2) == times[2].timestamp()

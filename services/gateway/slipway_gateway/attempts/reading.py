@@ -90,13 +90,20 @@ def read(path: Path, start: int, limit: int, hint: Hint) -> tuple[Batch, Hint]:
     )
 
 
-def first_time(path: Path, offset: int, hint: Hint) -> float | None:
-    """Unix seconds at which the first row from an offset on ended; None where none is near it."""
+def first_time(path: Path, hint: Hint) -> float | None:
+    """Unix seconds at which the row after the hint's ended; None where none is near it."""
     with path.open("rb", buffering=0) as file:
-        if offset and os.fstat(file.fileno()).st_ino != hint.inode:
+        if hint.ordinal and os.fstat(file.fileno()).st_ino != hint.inode:
             return None
-        data = os.pread(file.fileno(), MIN_PIECE, offset)
-    columns = hint.columns
+        for size in (MIN_PIECE, CHUNK):
+            data = os.pread(file.fileno(), size, hint.offset)
+            found = _first_time(data, hint.columns)
+            if found is not None or len(data) < size:
+                return found
+    return None
+
+
+def _first_time(data: bytes, columns: tuple[str, ...]) -> float | None:
     for kind, _, payload, _ in frames.scan(data, whole=False):
         if kind == frames.COLUMNS:
             columns = tuple(orjson.loads(payload))

@@ -50,6 +50,7 @@ class Segments:
             if path.suffix in _SUFFIXES
         }
         self._hints: dict[str, reading.Hint] = {}
+        self._marks: dict[str, reading.Hint] = {}
         self._stripped: set[str] = set()
         # Descriptors of ended segments that no sync has seen yet.
         self._ended: list[int] = []
@@ -112,6 +113,10 @@ class Segments:
             return reading.Batch(start=after, end=after)
         return batch
 
+    def mark(self, name: str) -> None:
+        """What is read from here on is on its way, and may not arrive: ``time_after`` knows it."""
+        self._marks[name] = self._hints.get(name, reading.Hint())
+
     def time_after(self, name: str, after: int) -> float | None:
         """Unix seconds at which the row after an ordinal ended; None where there is none.
 
@@ -119,10 +124,11 @@ class Segments:
         """
         if name == self.name and after >= self.count:
             return None
-        hint = self._hints.get(name, reading.Hint())
-        if name.endswith(SUFFIX) and after in (0, hint.ordinal):
+        hints = (self._marks.get(name), self._hints.get(name), reading.Hint())
+        hint = next((h for h in hints if h is not None and h.ordinal == after), None)
+        if name.endswith(SUFFIX) and hint is not None:
             with contextlib.suppress(FileNotFoundError):
-                found = reading.first_time(self._folder / name, hint.offset if after else 0, hint)
+                found = reading.first_time(self._folder / name, hint)
                 if found is not None:
                     return found
         begun = name.split("-", 1)[0]
@@ -138,6 +144,7 @@ class Segments:
             (self._folder / name).unlink(missing_ok=True)
             self._sizes.pop(name, None)
             self._hints.pop(name, None)
+            self._marks.pop(name, None)
             self._stripped.discard(name)
 
     def with_texts(self) -> list[str]:

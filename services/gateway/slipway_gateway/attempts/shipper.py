@@ -25,10 +25,10 @@ from slipway_gateway.attempts import lines
 from slipway_gateway.attempts.clock import RowClock
 from slipway_gateway.attempts.reading import Batch
 from slipway_gateway.attempts.segment import Segments
-from slipway_gateway.ending import end_if_cancelled
 from slipway_store import attempts as store
 from slipway_store import tuples
 from slipway_store.connect import Pool
+from slipway_store.ending import end_if_cancelled
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +128,7 @@ class Shipper:
     async def _read(self, name: str, offset: int, *, in_memory: bool) -> Batch:
         """A batch, in pieces: what reads holds up the requests."""
         batch = Batch(start=offset, end=offset)
+        self._segments.mark(name)
         while (left := self._batch_rows - len(batch)) > 0 and batch.size < BATCH_BYTES:
             rows = min(left, PIECE)
             if in_memory:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from slipway_gateway.ending import end_if_cancelled
 from slipway_store.connect import Pool
+from slipway_store.ending import end_if_cancelled
 from slipway_store.partitions import ensure_partitions, sweep
 
 logger = logging.getLogger(__name__)
