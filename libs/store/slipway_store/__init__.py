@@ -2,5 +2,5 @@
 
 ``connect`` (pool, listener), ``migrate``, ``objects``, ``events``, ``routes``, ``attempts``,
 ``counts``, ``measurements``, ``keys``, ``jobs``, ``questions``, ``cache``, ``files``, ``batches``,
-``embedded``. Functions take the pool; no state, no work at import.
+``embedded``, ``ending``. Functions take the pool; no state, no work at import.
 """

@@ -68,7 +68,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         found: dict[str, Any] = {
             "time": _time(record.created),
-            "level": _level(record.levelno),
+            "level": _level(record.levelno or 0),
             "service": self._service,
             "logger": _text(record.name, line.VALUE_LIMIT),
             "message": _text(_message(record), line.MESSAGE_LIMIT),

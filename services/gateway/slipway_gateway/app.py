@@ -31,7 +31,6 @@ from slipway_gateway.dialects.embeddings import Embeddings
 from slipway_gateway.dialects.openai import Chat, Completions
 from slipway_gateway.dialects.responses import Responses
 from slipway_gateway.dialects.service import Forward, ForwardBatch
-from slipway_gateway.ending import end_if_cancelled
 from slipway_gateway.guard import Guard
 from slipway_gateway.hotpath.deadlines import Deadlines
 from slipway_gateway.hotpath.deps import HotPath
@@ -51,6 +50,7 @@ from slipway_gateway.overload.retries import RetryBudget
 from slipway_gateway.settings import Settings
 from slipway_gateway.tenants.tenancy import Tenancy
 from slipway_gateway.tracing import ColdTraces
+from slipway_store.ending import end_if_cancelled
 from slipway_store.keys import Endpoint
 from slipway_telemetry.tracing import Tracer
 

@@ -19,6 +19,7 @@ from pgqueuer.core.tm import TaskManager
 from pgqueuer.ports.driver import Driver, NotifyCallback
 
 from slipway_store.connect import Listener, Pool
+from slipway_store.ending import end_if_cancelled
 from slipway_store.errors import UNAVAILABLE
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class StoreDriver(Driver):
             try:
                 return await ask()
             except UNAVAILABLE as error:
+                end_if_cancelled()
                 # A value that asyncpg refuses is no outage: asking again would not help.
                 if self._leaving.is_set() or isinstance(error, ValueError):
                     raise

@@ -22,6 +22,7 @@ from slipway_store import cache
 from slipway_store import jobs as store
 from slipway_store.batches import expire_batches
 from slipway_store.connect import Pool, open_pool
+from slipway_store.ending import end_if_cancelled
 from slipway_store.files import prune_chunks
 from slipway_store.keys import Endpoint, id_of, insert_key, widen_key
 from slipway_telemetry.tracing import Tracer
@@ -205,6 +206,7 @@ class Worker:
                     await cache.forget(pool, age=timedelta(seconds=self._settings.cache_age))
                     prune_at = monotonic() + PRUNE_PERIOD
             except Exception as error:
+                end_if_cancelled()
                 logger.warning("the queue cannot be looked at: %r", error)
             metrics.connected.set(not self._wrong())
             await asyncio.sleep(WATCH_PERIOD)

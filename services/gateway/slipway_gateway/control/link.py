@@ -25,11 +25,11 @@ from slipway_gateway.attempts.shipper import Shipper
 from slipway_gateway.attempts.tending import tend_forever
 from slipway_gateway.control.copy import load_copy, save_copy
 from slipway_gateway.control.table import RouteTable
-from slipway_gateway.ending import end_if_cancelled
 from slipway_gateway.guard import Tripped
 from slipway_gateway.tenants.keys import Keys
 from slipway_store import routes as store
 from slipway_store.connect import Listener, Pool, open_pool
+from slipway_store.ending import end_if_cancelled
 from slipway_store.keys import Endpoint, insert_key, load_directory, mark_used
 from slipway_store.partitions import ensure_partitions
 

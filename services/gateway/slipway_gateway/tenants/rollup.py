@@ -10,8 +10,8 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from slipway_gateway.ending import end_if_cancelled
 from slipway_store.connect import Pool
+from slipway_store.ending import end_if_cancelled
 from slipway_store.usage import fold
 
 logger = logging.getLogger(__name__)
