@@ -29,7 +29,6 @@ from slipway_store import attempts as store
 from slipway_store import tuples
 from slipway_store.connect import Pool
 from slipway_store.ending import end_if_cancelled
-from slipway_store.ending import end_if_cancelled
 
 logger = logging.getLogger(__name__)
 
