@@ -13,6 +13,7 @@ _WAITS = (
     ConditionType.EVALUATION_PASSED,
     ConditionType.CANDIDATE_READY,
 )
+_UNSEEN = "It waits for the operator to look at it."
 # Reasons by which PROMOTED says that a rise is held, and not just under way.
 _ON_ITS_WAY = frozenset({Reason.IN_PROGRESS})
 
@@ -89,10 +90,11 @@ def _ended(situation: Situation) -> list[str]:
 def waiting(situation: Situation) -> str:
     """What it waits for, in a sentence; empty where it waits for nothing."""
     match situation.phase:
-        case Phase.PENDING | Phase.TRAINING | Phase.EVALUATING | Phase.DEPLOYING:
-            return _obstacle(situation, situation.unmet(*_WAITS)) or (
-                "It waits for the operator to look at it."
-            )
+        case Phase.PENDING | Phase.TRAINING | Phase.EVALUATING:
+            return _obstacle(situation, situation.unmet(*_WAITS)) or _UNSEEN
+        case Phase.DEPLOYING:
+            # The suites on its endpoint wait for the engine, too.
+            return _obstacle(situation, situation.unmet(*reversed(_WAITS))) or _UNSEEN
         case Phase.AWAITING_APPROVAL:
             return _obstacle(situation, _approval(situation))
         case Phase.PAUSED:
