@@ -132,6 +132,7 @@ verify: $(VENV)/.dev ## regenerate what is generated and fail on a difference
 bench-gateway: $(VENV)/.dev $(VENV)-bench/.ready $(COMPILES) ## CPU a request of our gateway beside its peers'
 	$(BIN)/python -m benchmarks.gateway_log
 	$(BIN)/python -m benchmarks.gateway_load
+	$(BIN)/python -m benchmarks.scrape
 	$(BIN)/python -m benchmarks.queue
 	$(BIN)/python -m benchmarks.gateway
 
