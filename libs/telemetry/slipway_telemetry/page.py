@@ -8,6 +8,7 @@ small enough that whoever writes them may let others run in between.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from slipway_contracts.metrics.kinds import MetricName
@@ -61,9 +62,15 @@ def _labels(metric: MetricName) -> Callable[[tuple[str, ...]], str]:
     parts = [(i, f'{metric.of[i].name}="') for i in order]
 
     def shown(values: tuple[str, ...]) -> str:
-        return ",".join(f'{name}{values[i].translate(_ESCAPES)}"' for i, name in parts)
+        return ",".join([f'{name}{_escaped(values[i])}"' for i, name in parts])
 
     return shown
+
+
+# A page says the same few hundred names thousands of times.
+@lru_cache(maxsize=4096)
+def _escaped(value: str) -> str:
+    return value.translate(_ESCAPES)
 
 
 def _histogram(name: str, labels: str, value: Buckets, bounds: tuple[str, ...]) -> str:
