@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,14 +34,24 @@ class LineError:
         }
 
 
+def split_lines(chunks: list[bytes]) -> Iterator[bytes]:
+    """The lines of a file in chunks, which are let go as they are read: files may be large."""
+    chunks.reverse()
+    rest = b""
+    while chunks:
+        *whole, rest = (rest + chunks.pop()).split(b"\n")
+        yield from whole
+    yield rest
+
+
 def read_lines(
-    content: bytes, *, endpoint: str, models: Sequence[str]
+    content: Iterable[bytes], *, endpoint: str, models: Sequence[str]
 ) -> tuple[list[NewLine], list[LineError]]:
     """The requests and the first errors. ``models``: what may be asked, empty: all."""
     lines: list[NewLine] = []
     errors: list[LineError] = []
     seen: set[str] = set()
-    numbered = enumerate(content.split(b"\n"), start=1)
+    numbered = enumerate(content, start=1)
     for number, text in ((number, text) for number, text in numbered if text.strip()):
         read = _read(text, number, endpoint=endpoint, models=models, seen=seen)
         if isinstance(read, NewLine):

@@ -19,7 +19,7 @@ from slipway_store import batches as store
 from slipway_store.batches import LineEnd, NewLine
 from slipway_store.connect import Connection, Pool
 from slipway_store.files import get_file, read_chunks
-from slipway_worker.batch_file import LineError, read_lines
+from slipway_worker.batch_file import LineError, read_lines, split_lines
 from slipway_worker.gateway import GatewayClient
 from slipway_worker.kinds import Dead, Finished, Job, Kind
 
@@ -61,7 +61,7 @@ class BatchChecks:
             return Checked(batch_id=batch.id, lines=(), errors=(gone,))
         chunks = [chunk async for chunk in read_chunks(self._pool, found.id, tenant=batch.tenant)]
         lines, errors = await asyncio.to_thread(
-            read_lines, b"".join(chunks), endpoint=batch.endpoint, models=batch.models
+            read_lines, split_lines(chunks), endpoint=batch.endpoint, models=batch.models
         )
         return Checked(batch_id=batch.id, lines=lines, errors=errors)
 

@@ -18,7 +18,7 @@ GOOD: dict[str, Any] = {"custom_id": "a", "method": "POST", "url": CHAT, "body":
 
 def read(*lines: Any, models: tuple[str, ...] = ()) -> Any:
     content = b"\n".join(x if isinstance(x, bytes) else json.dumps(x).encode() for x in lines)
-    return read_lines(content, endpoint=CHAT, models=models)
+    return read_lines(content.split(b"\n"), endpoint=CHAT, models=models)
 
 
 def test_empty_lines_count_and_carry_nothing() -> None:
@@ -61,5 +61,5 @@ def test_errors_and_lines_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_judged(content: bytes) -> None:
-    lines, errors = read_lines(content, endpoint=CHAT, models=())
+    lines, errors = read_lines(content.split(b"\n"), endpoint=CHAT, models=())
     assert bool(lines) != bool(errors)
