@@ -16,6 +16,7 @@ import resource
 import statistics
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,21 @@ from benchmarks.gateway import messages, prepare
 from benchmarks.load import answered, request
 from benchmarks.systems import System
 
+from slipway_contracts.route import BackendRoute, ModelRoute
 from slipway_store import embedded
-from slipway_store.connect import open_pool
+from slipway_store.connect import Pool, open_pool
 from slipway_store.keys import create_key
 from slipway_store.migrate import migrate
+from slipway_store.routes import write_route
 
 RATE = 500
 STREAMS = 5000
 USAGE = b'"usage"'
+# The engine of ``crowded``: requests at once, and how long each takes.
+FULL = 16
+ANSWER_SECONDS = 0.25
+BUSY = 0.85
+SECONDS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,21 +136,67 @@ def rss(system: System) -> float:
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
 
 
-async def neighbours(port: int, quiet: list[bytes], noisy: list[bytes]) -> dict[str, Any]:
-    """A quiet key's latencies alone and beside one that asks ten times as much."""
-    alone: list[float] = []
+async def neighbours(port: int, keys: list[list[bytes]], noisy: list[bytes]) -> dict[str, Any]:
+    """Latencies of quiet keys beside one like them, then beside one that asks ten times as much.
+
+    The engine takes ``FULL`` requests at once, a quarter of a second each. Before, all keys
+    together ask for ``BUSY`` of what it can do; then for more than twice of it.
+    """
+    even: list[float] = []
     beside: list[float] = []
+    refused = 0
+    share = BUSY * FULL / ANSWER_SECONDS / (len(keys) + 1)
     for _ in range(3):
-        alone += await open_loop(port, quiet, rate=20, seconds=4)
-        noise = asyncio.create_task(open_loop(port, noisy, rate=200, seconds=4))
-        beside += await open_loop(port, quiet, rate=20, seconds=4)
-        await noise
-    before, after = Latency.of(alone), Latency.of(beside)
+        same = asyncio.create_task(flood(port, noisy, rate=share, seconds=SECONDS))
+        even += await at_once(*(quiet(port, key, rate=share) for key in keys))
+        await same
+        noise = asyncio.create_task(flood(port, noisy, rate=10 * share, seconds=SECONDS))
+        beside += await at_once(*(quiet(port, key, rate=share) for key in keys))
+        refused += await noise
+    before, after = Latency.of(even), Latency.of(beside)
     return {
-        "alone_p99_ms": before.p99,
+        "even_p99_ms": before.p99,
         "beside_p99_ms": after.p99,
         "ratio": round(after.p99 / before.p99, 2),
+        "bar": 1.3,
+        "noisy_refused": refused,
     }
+
+
+async def at_once(*loads: Awaitable[list[float]]) -> list[float]:
+    """All their latencies."""
+    return [one for found in await asyncio.gather(*loads) for one in found]
+
+
+async def quiet(port: int, sent: list[bytes], *, rate: float) -> list[float]:
+    """An ordinary key's load."""
+    return await open_loop(port, sent, rate=rate, seconds=SECONDS)
+
+
+async def flood(port: int, sent: list[bytes], *, rate: float, seconds: float) -> int:
+    """A key that asks far more than there is; how often it was refused (429 or 503)."""
+    answers = []
+
+    async def one(message: bytes) -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(message)
+        head = await reader.readuntil(b"\r\n\r\n")
+        await answer_of(reader, head)
+        writer.close()
+        return int(head.split(b" ", 2)[1])
+
+    began = time.perf_counter()
+    for number in range(int(rate * seconds)):
+        if (wait := began + number / rate - time.perf_counter()) > 0:
+            await asyncio.sleep(wait)
+        answers.append(asyncio.create_task(one(sent[number % len(sent)])))
+    return sum(status in {429, 503} for status in await asyncio.gather(*answers))
+
+
+async def answer_of(reader: asyncio.StreamReader, head: bytes) -> None:
+    """A whole answer of known length."""
+    length = head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]
+    await reader.readexactly(int(length))
 
 
 async def run(dsn: str, folder: Path, *, rounds: int, streams: int) -> dict[str, Any]:
@@ -159,7 +213,6 @@ async def run(dsn: str, folder: Path, *, rounds: int, streams: int) -> dict[str,
         engine = started(systems.engine(None))
         url = f"http://127.0.0.1:{engine.port}"
         secret = await prepare(pool, url)
-        _, other = await create_key(pool, name="noisy", models=["demo"])
         began = time.monotonic()
         # One engine stands for many here.
         ours = started(
@@ -175,13 +228,32 @@ async def run(dsn: str, folder: Path, *, rounds: int, streams: int) -> dict[str,
         by_system = await latency(ports, plain, rounds)
         out["latency_ms"] = {n: {"p50": of.p50, "p99": of.p99} for n, of in by_system.items()}
         out["added_p50_ms"] = round(by_system["slipway"].p50 - by_system["engine"].p50, 2)
-        out["neighbours"] = await neighbours(ours.port, plain, messages(other, stream=False))
+        out["neighbours"] = await crowded(dsn, folder, started, pool)
         out["memory"] = await memory(ours, endless(secret), streams)
         return out
     finally:
         for system in reversed(running):
             system.stop()
         await pool.close()
+
+
+async def crowded(
+    dsn: str, folder: Path, started: Callable[[System], System], pool: Pool
+) -> dict[str, Any]:
+    """``neighbours`` before an engine that is soon full, through a gateway of its own."""
+    slow = started(systems.engine(None, first_byte_delay=ANSWER_SECONDS))
+    url = f"http://127.0.0.1:{slow.port}"
+    backend = BackendRoute(version="v1", weight=100, url=url)
+    await write_route(pool, ModelRoute(model="crowded", salt="bench", backends=(backend,)))
+    made = [await create_key(pool, name=f"n{number}", models=["crowded"]) for number in range(6)]
+    ours = started(
+        systems.gateway(
+            dsn, folder / "crowded", None, slot="crowded", concurrency_start=FULL, queue_timeout=5
+        )
+    )
+    *keys, noisy = [messages(secret, stream=False, model="crowded") for _, secret in made]
+    await systems.ready_with(ours.port, noisy[0])
+    return await neighbours(ours.port, keys, noisy)
 
 
 def endless(secret: str) -> list[bytes]:

@@ -14,6 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SMG = ROOT / ".venv-bench" / "bin" / "smg"
+LITELLM = ROOT / ".venv-bench" / "bin" / "litellm"
+LITELLM_CONFIG = """model_list:
+  - model_name: demo
+    litellm_params: {{model: openai/demo, api_base: {url}/v1, api_key: none}}
+"""
 VLLM_ROUTER = ROOT / ".venv-bench" / "bin" / "vllm-router"
 COMPILED = ROOT / ".compiled" / ".ready"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -35,7 +41,7 @@ class System:
         )
 
     def wait_ready(self, path: str, seconds: float = 60) -> None:
-        """Until ``path`` answers 200."""
+        """Until ``path`` answers 200. Raises RuntimeError, and the process is gone."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process.poll() is not None:
@@ -45,6 +51,7 @@ class System:
                 if urllib.request.urlopen(url, timeout=2).status == 200:
                     return
             time.sleep(0.1)
+        self.stop()
         raise RuntimeError(f"{self.name} was not ready within {seconds} s")
 
     def cpu_seconds(self) -> float:
@@ -68,11 +75,12 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def engine(core: int | None) -> System:
+def engine(core: int | None, *, first_byte_delay: float = 0) -> System:
     """The fake engine: 1 KB answers, streams of 100 chunks."""
     port = free_port()
     script = str(ROOT / "tests" / "support" / "fake_engine.py")
     options = ["--port", str(port), "--chunks", "100", "--answer-bytes", "500"]
+    options += ["--first-byte-delay", str(first_byte_delay)]
     system = System("engine", [sys.executable, script, *options], port=port, core=core)
     system.wait_ready("/health")
     return system
@@ -101,6 +109,38 @@ def vllm_router(engine_url: str, core: int | None) -> System | None:
     return system
 
 
+def smg(engine_url: str, core: int | None) -> System | None:
+    """smg in the peers' environment; None when that is not there."""
+    if not SMG.exists():
+        return None
+    port = free_port()
+    argv = [str(SMG), "launch", "--host", "127.0.0.1", "--port", str(port)]
+    argv += ["--worker-urls", engine_url, "--policy", "round_robin", "--log-level", "error"]
+    argv += ["--prometheus-port", str(free_port()), "--disable-load-monitoring"]
+    system = System("smg", argv, port=port, core=core)
+    system.wait_ready("/health")
+    return system
+
+
+def litellm(engine_url: str, folder: Path, core: int | None) -> System | None:
+    """LiteLLM's proxy with one worker, without keys and without its database; None as above."""
+    if not LITELLM.exists():
+        return None
+    config = folder / "litellm.yaml"
+    config.write_text(LITELLM_CONFIG.format(url=engine_url))
+    port = free_port()
+    argv = [str(LITELLM), "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]
+    argv += ["--num_workers", "1"]
+    # Else it waits for a price list from the network, and wants a key of its own.
+    env = {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+    }
+    system = System("litellm", argv, port=port, core=core, **env)
+    system.wait_ready("/health/liveliness", 300)
+    return system
+
+
 def gateway(dsn: str, state_dir: Path, core: int | None, **settings: object) -> System:
     """Ours, keys required; compiled, as in its image, where ``make`` could compile it."""
     port = free_port()
@@ -116,8 +156,8 @@ def gateway(dsn: str, state_dir: Path, core: int | None, **settings: object) -> 
 
 
 async def ready_with(port: int, message: bytes) -> None:
-    """Until the gateway answers this request with 200: its route and key have arrived."""
-    for _ in range(200):
+    """Until the gateway answers this request with 200: its routes and keys have arrived."""
+    for _ in range(300):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(message)
         head = await reader.readuntil(b"\r\n")
@@ -125,7 +165,7 @@ async def ready_with(port: int, message: bytes) -> None:
         if b" 200 " in head:
             return
         await asyncio.sleep(0.1)
-    raise RuntimeError("the gateway does not answer with the benchmark's key and route")
+    raise RuntimeError("it does not answer with the benchmark's key and route")
 
 
 def _family(pid: int) -> Iterator[int]:
