@@ -24,16 +24,6 @@ if TYPE_CHECKING:
 TRACED = ("/v1/", "/api/", "/admin/")
 
 
-def passed_on(head: Head) -> bytes:
-    """Header lines for the engine: the client's own, untouched."""
-    if not head.traceparent:
-        return b""
-    lines = b"traceparent: %b\r\n" % head.traceparent.encode("latin-1")
-    if head.tracestate:
-        lines += b"tracestate: %b\r\n" % head.tracestate.encode("latin-1")
-    return lines
-
-
 class RequestTrace:
     """Make one when a request's head is read; ``end`` it once."""
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from slipway_gateway.hotpath.head import read_head
-from slipway_gateway.tracing import passed_on
+from slipway_gateway.hotpath.head import passed_on, read_head
 
 PARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

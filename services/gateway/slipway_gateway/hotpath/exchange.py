@@ -43,13 +43,13 @@ from slipway_gateway.errors import (
 from slipway_gateway.hotpath import respond
 from slipway_gateway.hotpath.admission import admit
 from slipway_gateway.hotpath.attempt import CLIENT_GONE, NEVER, Attempt
-from slipway_gateway.hotpath.head import read_head, request_id_of
+from slipway_gateway.hotpath.head import passed_on, read_head, request_id_of
 from slipway_gateway.hotpath.record import Subject
 from slipway_gateway.outcome import Observed
 from slipway_gateway.render import sse_error
 from slipway_gateway.tenants.keys import Caller
 from slipway_gateway.tenants.limits import Lease
-from slipway_gateway.tracing import logged, passed_on
+from slipway_gateway.tracing import logged
 
 if TYPE_CHECKING:
     from slipway_gateway.hotpath.deps import HotPath

@@ -83,6 +83,16 @@ def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:
     return head
 
 
+def passed_on(head: Head) -> bytes:
+    """Header lines of a trace that is the client's own, untouched."""
+    if not head.traceparent:
+        return b""
+    lines = b"traceparent: %b\r\n" % head.traceparent.encode("latin-1")
+    if head.tracestate:
+        lines += b"tracestate: %b\r\n" % head.tracestate.encode("latin-1")
+    return lines
+
+
 def request_id_of(head: Head) -> str:
     """The client's own id where it is a sane one and no key, else a new one: 32 hex digits."""
     given = head.request_id
