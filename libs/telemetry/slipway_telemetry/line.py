@@ -26,7 +26,6 @@ class Service(StrEnum):
     WORKER = "worker"
     ENGINE = "engine"
     TRAINING = "training"
-    CLI = "cli"
 
 
 class Level(StrEnum):
