@@ -59,11 +59,9 @@ def command() -> list[str]:
 
 def _commands(node: object, path: str) -> list[str]:
     children = getattr(node, "commands", None)
-    if children:
-        return [
-            line for name, child in children.items() for line in _commands(child, f"{path} {name}")
-        ]
-    lines = [path]
+    lines = [] if children else [path]
+    for name, child in (children or {}).items():
+        lines += _commands(child, f"{path} {name}")
     for parameter in node.params:  # type: ignore[attr-defined]
         if parameter.param_type_name == "option" and "--help" not in parameter.opts:
             lines.append(f"{path} {' '.join([*parameter.opts, *parameter.secondary_opts])}")

@@ -9,15 +9,19 @@ import pty
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 from attempt_rows import attempt
+from gateway_process import free_port
 from told_lives import a_rolled_back_life
 
 from slipway_cli.local.layout import Layout, LocalState
+from slipway_cluster.cache import folders
+from slipway_cluster.tools import path_of
 from slipway_contracts.run import PROGRESS_FILE, Progress
 from slipway_store import measurements
 from slipway_store.attempts import ship
@@ -185,6 +189,61 @@ async def test_explain_and_report(home: Path) -> None:
     assert "200 requests, 50 of them bad, to v2, v3" in html
     assert "80 points of training loss, 8 of evaluation loss" in html
     assert "weight 50 % → 0 %" in html
+
+
+@pytest.mark.skipif(
+    not path_of(folders(), "prometheus").exists(), reason="no prometheus: deploy/cluster tools"
+)
+async def test_status_by_a_real_prometheus(home: Path) -> None:
+    """Figures and alerts of a server that scrapes the same page."""
+    port = free_port()
+    (config := home / "prometheus.yml").write_text(_prometheus_config(home))
+    process = await asyncio.create_subprocess_exec(
+        str(path_of(folders(), "prometheus")),
+        f"--config.file={config}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        f"--storage.tsdb.path={home / 'tsdb'}",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://someone:secret@127.0.0.1:{port}"
+    try:
+        async with asyncio.timeout(120):
+            while True:
+                with suppress(AssertionError):
+                    text = await run(home, "status", "--json", "--all", "--prometheus", url)
+                    body = json.loads(text)
+                    if body["alerts"] and (body["versions"][0]["figures"]["requests"] or 0) > 0:
+                        break
+    finally:
+        process.terminate()
+        await process.wait()
+    assert "secret" not in text
+    (alert,) = body["alerts"]
+    assert (alert["name"], alert["severity"]) == ("Busy", "info")
+    assert alert["about"].startswith("chat v3 127.0.0.1:")
+    by_name = {process["name"]: process for process in body["processes"]}
+    assert by_name["gateway-1"]["says"] == "does not answer"
+
+
+def _prometheus_config(home: Path) -> str:
+    rule = {
+        "alert": "Busy",
+        "expr": "slipway_requests_in_flight > 0",
+        "labels": {"severity": "info"},
+    }
+    rules = {"groups": [{"name": "t", "interval": "1s", "rules": [rule]}]}
+    (home / "rules.json").write_text(json.dumps(rules))
+    targets = str(Layout(home).observe / "targets" / "*.json")
+    scraped = {"job_name": "local", "file_sd_configs": [{"files": [targets]}]}
+    return json.dumps(
+        {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(home / "rules.json")],
+            "scrape_configs": [scraped],
+        }
+    )
 
 
 async def test_top_in_a_pipe_prints_once(home: Path) -> None:
