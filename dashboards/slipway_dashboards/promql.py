@@ -77,6 +77,12 @@ def share(part: str, whole: str) -> str:
     return f"{part} / ({whole} > 0)"
 
 
+def portion(part: str, whole: str) -> str:
+    """``part / whole`` of counters, 0 where the part's has not been seen: it begins when first
+    counted."""
+    return f"({part} or {whole} * 0) / ({whole} > 0)"
+
+
 def highest(metric: Named, *matchers: str, by: str = "") -> str:
     """A gauge that every process tells alike."""
     return added("max", by, of(metric, *matchers))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slipway_contracts.metrics.foreign import foreign
 from slipway_dashboards.board import Panel, Query, Row, Unit
 from slipway_dashboards.feeds import Feed
-from slipway_dashboards.promql import OF_VERSION, Named, mean, of, quantile, rate, share, total
+from slipway_dashboards.promql import OF_VERSION, Named, mean, of, portion, quantile, rate, total
 
 _SERVE = "version, application"
 """A cluster's scrape gives the version; on a laptop versions share a Ray, and Serve's application
@@ -77,7 +77,7 @@ ENGINES = Row(
             "Share of prompt tokens that vLLM found in its prefix cache.",
             Unit.RATIO,
             (
-                share(
+                portion(
                     rate(_vllm("prefix_cache_hits_total"), OF_VERSION, by=_VLLM),
                     rate(_vllm("prefix_cache_queries_total"), OF_VERSION, by=_VLLM),
                 ),

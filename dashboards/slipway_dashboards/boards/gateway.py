@@ -9,9 +9,9 @@ from slipway_dashboards.promql import (
     OF_TENANT,
     highest,
     increase,
+    portion,
     quantile,
     rate,
-    share,
     total,
 )
 
@@ -47,18 +47,16 @@ _ASKED = Row(
             unit=Unit.RATIO,
             queries=(
                 Query(
-                    expr=share(
+                    expr=portion(
                         rate(gateway.HTTP_REQUESTS, 'status=~"5.."'), rate(gateway.HTTP_REQUESTS)
                     ),
                     legend="5xx",
-                    fed_by=Feed.TROUBLE,
                 ),
                 Query(
-                    expr=share(
+                    expr=portion(
                         rate(gateway.HTTP_REQUESTS, 'status=~"4.."'), rate(gateway.HTTP_REQUESTS)
                     ),
                     legend="4xx",
-                    fed_by=Feed.TROUBLE,
                 ),
             ),
             fed_by=Feed.TRAFFIC,
@@ -112,14 +110,14 @@ _TENANTS = Row(
             unit=Unit.RATIO,
             queries=(
                 Query(
-                    expr=share(
+                    expr=portion(
                         rate(gateway.TENANT_REQUESTS, OF_TENANT, 'outcome="error"', by="tenant"),
                         rate(gateway.TENANT_REQUESTS, OF_TENANT, by="tenant"),
                     ),
                     legend="{{tenant}}",
                 ),
             ),
-            fed_by=Feed.TROUBLE,
+            fed_by=Feed.TRAFFIC,
             width=12,
         ),
         Panel(

@@ -14,10 +14,10 @@ from slipway_dashboards.promql import (
     highest,
     mean,
     of,
+    portion,
     quantile,
     rate,
     recorded,
-    share,
     total,
 )
 
@@ -103,7 +103,7 @@ _FELT = Row(
             unit=Unit.RATIO,
             queries=(
                 Query(
-                    expr=share(
+                    expr=portion(
                         rate(
                             gateway.INFERENCE_REQUESTS, OF_VERSION, 'outcome="error"', by=_VERSION
                         ),
@@ -246,7 +246,7 @@ _WAITED = Row(
             bounded=True,
             queries=(
                 Query(
-                    expr=share(
+                    expr=portion(
                         rate(gateway.CACHE_LOOKUPS, OF_MODEL, 'outcome="hit"', by="model"),
                         rate(gateway.CACHE_LOOKUPS, OF_MODEL, by="model"),
                     ),

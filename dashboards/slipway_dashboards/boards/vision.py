@@ -12,7 +12,7 @@ from slipway_dashboards.board import Board, Choice, Limit, Panel, Query, Row, Un
 from slipway_dashboards.boards.accelerators import accelerators
 from slipway_dashboards.boards.serving import quantiles
 from slipway_dashboards.feeds import Feed
-from slipway_dashboards.promql import OF_MODEL, OF_VERSION, highest, increase, of, rate, share
+from slipway_dashboards.promql import OF_MODEL, OF_VERSION, highest, increase, of, portion, rate
 
 _VERSION = "model, version"
 _IMAGES = f'task="{Task.IMAGE_CLASSIFICATION}"'
@@ -88,7 +88,7 @@ _FAST = Row(
             unit=Unit.RATIO,
             queries=(
                 Query(
-                    expr=share(
+                    expr=portion(
                         rate(
                             gateway.INFERENCE_REQUESTS, OF_VERSION, 'outcome="error"', by=_VERSION
                         ),
