@@ -46,11 +46,15 @@ TRAINING = {"data": {"sources": ["bundled:jargon"]}, "maxSteps": 10}
 
 
 class ReadyServe(FakeServe):
-    """Every application runs as soon as it is written, and answers as the fake engine does."""
+    """Every application runs as soon as it is written, and answers as the fake engine does.
+
+    Those of the versions in ``failing`` answer 500.
+    """
 
     def __init__(self, engine: FakeEngine) -> None:
         super().__init__()
         self._engine = engine
+        self.failing: set[str] = set()
         self._server.app.router.add_post("/{app}/v1/chat/completions", self._chatted)
 
     def _apply(self, name: str, config: dict[str, Any]) -> None:
@@ -60,6 +64,8 @@ class ReadyServe(FakeServe):
             self.ready(name)
 
     async def _chatted(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["app"].rsplit("-", 1)[0] in self.failing:
+            return web.json_response({"error": "it broke"}, status=500)
         return await self._engine._chat(request)
 
 
@@ -73,13 +79,14 @@ class ObservedSite:
         self.url = f"http://127.0.0.1:{self.port}"
         self.pool: Pool
         self.site: Site
+        self.serve: ReadyServe
 
     async def __aenter__(self) -> Self:
         stack = self._stack
         self.pool = await open_pool(self._dsn, max_size=4)
         stack.callback(self.pool.terminate)
         engine = await stack.enter_async_context(FakeEngine())
-        serve = await stack.enter_async_context(ReadyServe(engine))
+        serve = self.serve = await stack.enter_async_context(ReadyServe(engine))
         gateway = GatewayProcess(self._dsn, self._folder).spawn()
         stack.push_async_callback(gateway.kill)
         await gateway.ready()
