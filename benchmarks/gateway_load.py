@@ -241,7 +241,7 @@ async def crowded(
     dsn: str, folder: Path, started: Callable[[System], System], pool: Pool
 ) -> dict[str, Any]:
     """``neighbours`` before an engine that is soon full, through a gateway of its own."""
-    slow = started(systems.engine(None, first_byte_delay=ANSWER_SECONDS))
+    slow = started(systems.engine(None, first_byte_delay=ANSWER_SECONDS, slots=FULL))
     url = f"http://127.0.0.1:{slow.port}"
     backend = BackendRoute(version="v1", weight=100, url=url)
     await write_route(pool, ModelRoute(model="crowded", salt="bench", backends=(backend,)))

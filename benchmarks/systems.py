@@ -75,12 +75,12 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def engine(core: int | None, *, first_byte_delay: float = 0) -> System:
+def engine(core: int | None, *, first_byte_delay: float = 0, slots: int = 0) -> System:
     """The fake engine: 1 KB answers, streams of 100 chunks."""
     port = free_port()
     script = str(ROOT / "tests" / "support" / "fake_engine.py")
     options = ["--port", str(port), "--chunks", "100", "--answer-bytes", "500"]
-    options += ["--first-byte-delay", str(first_byte_delay)]
+    options += ["--first-byte-delay", str(first_byte_delay), "--slots", str(slots)]
     system = System("engine", [sys.executable, script, *options], port=port, core=core)
     system.wait_ready("/health")
     return system

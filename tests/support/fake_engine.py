@@ -31,12 +31,16 @@ CONTEXT_MESSAGE = (
 
 @dataclass
 class EngineScript:
-    """Seconds and counts. ``status`` other than 200: every request fails with it."""
+    """Seconds and counts. ``status`` other than 200: every request fails with it.
+
+    ``slots``: so many first bytes are worked on at once, the others wait; 0: all.
+    """
 
     model: str = "demo"
     name: str = "engine"
     context_limit: int | None = None
     first_byte_delay: float = 0.0
+    slots: int = 0
     chunk_delay: float = 0.0
     chunks: int = 5
     word: str = "word"
@@ -64,6 +68,7 @@ class FakeEngine:
     ) -> None:
         self.script = script or EngineScript()
         self.calls = Calls()
+        self._slots = asyncio.Semaphore(self.script.slots or 2**30)
         self._port = port
         self._remember = remember
         self._runner: web.AppRunner | None = None
@@ -152,7 +157,8 @@ class FakeEngine:
         if self.script.hang or "!hang" in prompt:
             await asyncio.sleep(3600)
         if self.script.first_byte_delay:
-            await asyncio.sleep(self.script.first_byte_delay)
+            async with self._slots:
+                await asyncio.sleep(self.script.first_byte_delay)
         if (refusal := self._refusal(prompt)) is not None:
             return refusal
         if fields.get("stream"):
@@ -340,7 +346,12 @@ async def _serve(script: EngineScript, port: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=0)
-    for name, kind in (("chunks", int), ("answer-bytes", int), ("context-limit", int)):
+    for name, kind in (
+        ("chunks", int),
+        ("answer-bytes", int),
+        ("context-limit", int),
+        ("slots", int),
+    ):
         parser.add_argument(f"--{name}", type=kind)
     for name in ("first-byte-delay", "chunk-delay"):
         parser.add_argument(f"--{name}", type=float)
