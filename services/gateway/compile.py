@@ -22,7 +22,7 @@ HOT = (
     "slipway_gateway/ask.py",
     "slipway_gateway/cache.py",
     "slipway_gateway/guard.py",
-    "slipway_gateway/metrics.py",
+    "slipway_gateway/metrics/traffic.py",
     "slipway_gateway/outcome.py",
     "slipway_gateway/render.py",
     "slipway_gateway/routing.py",
@@ -46,7 +46,12 @@ CHECKS = ("--ignore-missing-imports", "--follow-imports=silent")
 
 def modules(patterns: tuple[str, ...]) -> list[str]:
     """The files below this folder that match, without packages' own and what stays interpreted."""
-    found = {str(path) for pattern in patterns for path in Path().glob(pattern)}
+    found: set[str] = set()
+    for pattern in patterns:
+        matched = {str(path) for path in Path().glob(pattern)}
+        if not matched:
+            raise SystemExit(f"compile.py: nothing matches {pattern}; name what runs instead")
+        found |= matched
     return sorted(f for f in found if not f.endswith("__init__.py") and f not in INTERPRETED)
 
 
