@@ -25,6 +25,7 @@ from slipway_gateway.errors import (
     NotServed,
     RateLimited,
     SchemaViolation,
+    TooLarge,
     UnknownModel,
 )
 from slipway_gateway.hotpath.admission import admit
@@ -118,7 +119,8 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def unmatched(request: Request, error: HTTPException) -> Response:
-        body = _error_body(request, NotServed(str(error.detail)))
+        said = str(error.detail)
+        body = _error_body(request, TooLarge(said) if error.status_code == 413 else NotServed(said))
         return Json(body, status_code=error.status_code, headers=error.headers)
 
 

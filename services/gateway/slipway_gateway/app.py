@@ -24,6 +24,7 @@ from slipway_gateway.attempts.segment import Segments
 from slipway_gateway.attempts.shipper import Shipper
 from slipway_gateway.attempts.texts import TextPolicy, Texts, load_redact
 from slipway_gateway.cache import AnswerCache
+from slipway_gateway.cold_bodies import BoundedBodies
 from slipway_gateway.control.link import FirstKey, Link
 from slipway_gateway.control.table import RouteTable
 from slipway_gateway.dialects.base import Dialect
@@ -104,7 +105,8 @@ class Gateway:
         self.metrics.serves(self.table.all())
         self.metrics.sources += self._figures()
         self.fastapi: FastAPI = make_fastapi(self)
-        self._cold = self.fastapi if tracer is None else ColdTraces(self.fastapi, tracer)
+        cold = BoundedBodies(self.fastapi, limit=settings.body_limit)
+        self._cold = cold if tracer is None else ColdTraces(cold, tracer)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -94,6 +94,10 @@ async def test_bodies_over_the_limit(demo):
     assert b" 413 " in await raw(demo, request(CHAT, "content-length: 100000000"))
     chunked = request(CHAT, "transfer-encoding: chunked") + b"1388\r\n" + large + b"\r\n0\r\n\r\n"
     assert b" 413 " in await raw(demo, chunked)
+    cold = "POST /v1/feedback HTTP/1.1"
+    assert b" 413 " in await raw(demo, request(cold, body=large))
+    chunked = request(cold, "transfer-encoding: chunked") + b"1388\r\n" + large + b"\r\n0\r\n\r\n"
+    assert b" 413 " in await raw(demo, chunked)
     fits = demo.chat("y" * 3000)
     assert b" 404 " in await raw(demo, request(CHAT, body=fits))
 

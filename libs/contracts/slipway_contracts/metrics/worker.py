@@ -32,7 +32,7 @@ JOB_RUNS = MetricName(
 BATCH_JOBS = MetricName(
     name="batch_jobs_total",
     kind="counter",
-    of=(Label(name="status", values=("completed", "failed", "cancelled")),),
+    of=(Label(name="status", values=("completed", "failed", "cancelled", "expired")),),
     help="Batches that ended in this worker, by the status they ended in.",
     owner=Owner.WORKER,
 )
