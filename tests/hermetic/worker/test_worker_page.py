@@ -32,7 +32,7 @@ async def test_a_page_has_every_metric_of_the_worker_and_nothing_else(site: Site
         text = await worker.get("/metrics") or ""
         ended = {s.labels["status"]: s.value for s in samples(text) if s.name == "batch_jobs_total"}
         seen = not silent(text, Owner.WORKER)
-        both = ended == {"completed": 1, "failed": 1, "cancelled": 0}
+        both = ended == {"completed": 1, "failed": 1, "cancelled": 0, "expired": 0}
         return text if both and seen else None
 
     text = await eventually(told, what="both batches have ended")
