@@ -60,8 +60,8 @@ def not_run() -> list[str]:
     return [
         *found,
         "soak: the operator's death after each single write, the demo's story on a cluster, there "
-        "a canary that loses its memory and an object store, 2,000 versions, the whole loss storms "
-        "of gateway, log and worker, 20,000 generated requests; `make soak`.",
+        "a canary that loses its memory, an absent image and an object store, 2,000 versions, the "
+        "whole loss storms of gateway, log and worker, 20,000 generated requests; `make soak`.",
         "NetworkPolicies: the test cluster does not enforce them; flows are checked on paper.",
         "W&B and MLflow: no account here; only that a missing key or package is loud is tested.",
     ]

@@ -109,6 +109,7 @@ def test_a_canary_that_is_killed_for_its_memory_harms_nobody(release, stable):
     traffic.check(MODEL, bad_of=frozenset({"cramped"}))
 
 
+@soak
 def test_an_image_that_does_not_exist(release, stable):
     with release.upgraded({"images": {"training": {"tag": "no-such-tag"}}}):
         release.apply(a_version("imageless", RANDOM))
