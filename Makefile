@@ -89,9 +89,10 @@ charts: $(VENV)/.dev ## the Helm chart: lint, suites, schema, kubeconform, insta
 	$(PYTEST) tests/charts
 
 # The gateway as its image has it, with a compiled hot path; beside the checkout, where no extension
-# hides an edit. Without a C compiler the interpreted one is tested.
+# hides an edit. Without a C compiler and Python's headers the interpreted one is tested.
 COMPILED := .compiled
-COMPILES := $(if $(shell command -v cc),$(COMPILED)/.ready)
+PYTHON_H := $(wildcard $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h)
+COMPILES := $(if $(and $(shell command -v cc),$(PYTHON_H)),$(COMPILED)/.ready)
 OF_GATEWAY := libs/contracts libs/store libs/telemetry services/gateway
 $(COMPILED)/.ready: $(VENV)/.dev $(shell find $(OF_GATEWAY) -name '*.py')
 	rm -rf $(COMPILED)

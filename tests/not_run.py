@@ -54,6 +54,10 @@ def not_run() -> list[str]:
         found.append("reports in a browser: no chromium here (Debian: chromium).")
     if not hub_answers():
         found.append("hf:// imports: the Hugging Face hub is not reached from here.")
+    if not Path(".compiled/.ready").exists():
+        found.append(
+            "compiled gateway: no C compiler or no Python.h here; its processes ran interpreted."
+        )
     hindered = cluster()
     if hindered:
         found.append(f"cluster: real nodes and engines. {hindered}")
