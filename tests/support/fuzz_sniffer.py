@@ -64,6 +64,7 @@ FRAGMENTS = (
     b'{"error":"text"}',
     b'{"error":[1]}',
     b'{"error":{"message":{}}}',
+    b'data: {"error":' + b"[" * 1010 + b"]" * 1010 + b"}\n\n",
     b'{"choices":[{"finish_reason":"length","text":5}]}',
     b"-0",
     b"NaN",

@@ -13,6 +13,8 @@ import orjson
 from slipway_gateway.errors import BackendBroken, GatewayError
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+# More than that is no count; the sum of two still fits into JSON's integers.
+_MOST_TOKENS = 2**31
 
 
 def whole_response(body: bytes, echo: dict[str, Any], request_id: str) -> bytes:
@@ -124,24 +126,33 @@ def _output(message: dict[str, Any], request_id: str) -> list[dict[str, Any]]:
         output.append(reasoning_item(item_id("rs", request_id, 0), reasoning, "completed"))
     calls = message.get("tool_calls") or []
     parts = []
-    if (text := message.get("content")) or not (calls or message.get("refusal")):
-        parts.append(text_part(text or ""))
-    if message.get("refusal"):
-        parts.append(refusal_part(message["refusal"]))
+    text, refusal = _said(message.get("content")), _said(message.get("refusal"))
+    if text or not (calls or refusal):
+        parts.append(text_part(text))
+    if refusal:
+        parts.append(refusal_part(refusal))
     if parts:
         output.append(message_item(item_id("msg", request_id, len(output)), parts, "completed"))
     for call in calls:
-        function = call["function"]
+        function, call_id = call["function"], call.get("id")
+        named = isinstance(call_id, str) and call_id
         output.append(
             call_item(
                 item_id("fc", request_id, len(output)),
-                call_id=str(call.get("id") or item_id("call", request_id, len(output))),
-                name=function["name"],
-                arguments=function.get("arguments") or "",
+                call_id=call_id if named else item_id("call", request_id, len(output)),
+                name=_said(function["name"]),
+                arguments=_said(function.get("arguments")),
                 status="completed",
             )
         )
     return output
+
+
+def _said(value: object) -> str:
+    """Text, or none. Raises TypeError: anything else could be too deep to write again."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} where text should be")
+    return value or ""
 
 
 def _usage(usage: object) -> dict[str, Any] | None:
@@ -161,4 +172,4 @@ def _usage(usage: object) -> dict[str, Any] | None:
 
 def _count(fields: object, name: str) -> int:
     value = fields.get(name) if isinstance(fields, dict) else None
-    return value if type(value) is int and value >= 0 else 0
+    return value if type(value) is int and 0 <= value < _MOST_TOKENS else 0

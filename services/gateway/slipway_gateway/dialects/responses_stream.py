@@ -22,6 +22,7 @@ from slipway_gateway.dialects import responses_answer as answer
 from slipway_gateway.dialects.responses_items import CallItem, Item, ReasoningItem, TextItem
 from slipway_gateway.dialects.sse import payloads
 from slipway_gateway.errors import BackendBroken, GatewayError
+from slipway_gateway.render import message_of
 
 
 class ResponseStream:
@@ -90,8 +91,7 @@ class ResponseStream:
     def _chunk(self, chunk: dict[str, Any], out: list[bytes]) -> None:
         error = chunk.get("error")
         if error:
-            message = error.get("message") if isinstance(error, dict) else error
-            out.append(self.failed(BackendBroken(f"the backend failed: {str(message)[:500]}")))
+            out.append(self.failed(BackendBroken(f"the backend failed: {message_of(error)}")))
             return
         self._begun(chunk, out)
         self._usage = chunk.get("usage") or self._usage

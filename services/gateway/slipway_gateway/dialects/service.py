@@ -86,7 +86,7 @@ class Forward:
         choice = choices[0]
         answer = ForwardAnswer(
             generated_text=choice["text"],
-            finish_reason=choice.get("finish_reason"),
+            finish_reason=_text_or_none(choice.get("finish_reason")),
             model=model,
             version=reply.version,
             processing_time_ms=round(reply.millis, 3),
@@ -126,7 +126,7 @@ class ForwardBatch:
         if reply.status != 200:
             return _model_failed(reply)
         model, choices = _read(reply.body)
-        ordered = sorted(choices, key=lambda choice: int(choice.get("index", 0)))
+        ordered = sorted(choices, key=_place)
         answer = ForwardBatchAnswer(
             generated_texts=[choice["text"] for choice in ordered],
             model=model,
@@ -172,10 +172,20 @@ def _read(body: bytes) -> tuple[str, list[dict[str, Any]]]:
         answer = orjson.loads(body)
         choices = answer["choices"]
         if choices and all(isinstance(choice["text"], str) for choice in choices):
-            return str(answer.get("model", "")), choices
+            return _text_or_none(answer.get("model")) or "", choices
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise BackendBroken("the backend's answer is not a completion") from error
     raise BackendBroken("the backend's answer holds no text")
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _place(choice: dict[str, Any]) -> int:
+    """Which of the texts it answers; backends that say nothing keep the order."""
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
 
 
 def _model_failed(reply: Reply) -> tuple[int, bytes]:
@@ -189,7 +199,10 @@ def _model_failed(reply: Reply) -> tuple[int, bytes]:
         said = error.get("message") or error.get("detail") if isinstance(error, dict) else error
     except (orjson.JSONDecodeError, AttributeError):
         said = None
-    reason = str(said)[:500] if said else f"the engine answered {reply.status}"
+    if said and not isinstance(said, str):
+        # Whatever it is, it may be too deep to be written another way.
+        said = reply.body[:500].decode("utf-8", "replace")
+    reason = said[:500] if said else f"the engine answered {reply.status}"
     if reply.status in (429, 503):
         status, detail = 503, f"the model has no room now: {reason}"
     else:

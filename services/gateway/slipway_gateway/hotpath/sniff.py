@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from slipway_gateway.outcome import Observed
+from slipway_gateway.render import message_of
 
 # An event longer than this is passed on unread.
 EVENT_LIMIT = 1024 * 1024
@@ -104,7 +105,7 @@ def read_whole(body: bytes) -> Observed | None:
 def read_answer(seen: Observed, answer: dict[str, Any], *, part: str) -> None:
     """Add one OpenAI object (answer or chunk) to ``seen``."""
     if answer.get("error"):
-        seen.error = _error_text(answer["error"])
+        seen.error = message_of(answer["error"])
     usage = answer.get("usage")
     if isinstance(usage, dict):
         seen.prompt_tokens = _count(usage.get("prompt_tokens"), seen.prompt_tokens)
@@ -139,8 +140,3 @@ def _count(value: object, before: int | None) -> int | None:
     """A token count, unless the engine lies: negative, fractional or beyond any context."""
     fits = type(value) is int and 0 <= value < 2**31
     return value if fits else before  # type: ignore[return-value]
-
-
-def _error_text(error: object) -> str:
-    message = error.get("message") if isinstance(error, dict) else error
-    return str(message)[:500]
