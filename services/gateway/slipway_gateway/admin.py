@@ -24,6 +24,7 @@ from slipway_gateway.errors import (
     NoCapacity,
     NotServed,
     RateLimited,
+    RequestTimeout,
     SchemaViolation,
     TooLarge,
     UnknownModel,
@@ -39,6 +40,10 @@ from slipway_telemetry.page import CONTENT_TYPE
 
 if TYPE_CHECKING:
     from slipway_gateway.app import Gateway
+
+
+# What ``BoundedBodies`` says of a body; every other HTTPException is of the router.
+_BODY_ERRORS: dict[int, type[GatewayError]] = {408: RequestTimeout, 413: TooLarge}
 
 
 class Json(Response):
@@ -108,6 +113,9 @@ def _add_errors(app: FastAPI) -> None:
         headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
         if isinstance(error, RateLimited):
             headers |= {name.decode(): value.decode() for name, value in error.headers}
+        if isinstance(error, RequestTimeout):
+            # What is left of the body is not waited for.
+            headers["connection"] = "close"
         return Json(_error_body(request, error), status_code=error.status, headers=headers)
 
     @app.exception_handler(RequestValidationError)
@@ -119,8 +127,8 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def unmatched(request: Request, error: HTTPException) -> Response:
-        said = str(error.detail)
-        body = _error_body(request, TooLarge(said) if error.status_code == 413 else NotServed(said))
+        kind = _BODY_ERRORS.get(error.status_code, NotServed)
+        body = _error_body(request, kind(str(error.detail)))
         return Json(body, status_code=error.status_code, headers=error.headers)
 
 

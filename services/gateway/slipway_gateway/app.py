@@ -105,7 +105,7 @@ class Gateway:
         self.metrics.serves(self.table.all())
         self.metrics.sources += self._figures()
         self.fastapi: FastAPI = make_fastapi(self)
-        cold = BoundedBodies(self.fastapi, limit=settings.body_limit)
+        cold = BoundedBodies(self.fastapi, limit=settings.body_limit, timeout=settings.body_timeout)
         self._cold = cold if tracer is None else ColdTraces(cold, tracer)
         self._tasks: list[asyncio.Task[None]] = []
 

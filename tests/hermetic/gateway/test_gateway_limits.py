@@ -6,9 +6,12 @@ import asyncio
 import json
 import socket
 
+import psutil
 import pytest
 from gateway_process import GatewayProcess, eventually
 from postgres_server import in_thread
+
+from slipway_store import files
 
 LIMITS = {
     "body_limit": 4096,
@@ -111,6 +114,48 @@ async def test_a_body_that_drips_or_lies_about_its_length(demo):
     assert b" 400 " in await raw(demo, request(CHAT, "content-length: -1"))
     twice = request(CHAT, "content-length: 2", "content-length: 3") + b"{}"
     assert b" 400 " in await raw(demo, twice)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["POST /v1/feedback HTTP/1.1", "POST /api/ask HTTP/1.1", "POST /v1/files HTTP/1.1"],
+    ids=["feedback", "ask", "upload"],
+)
+async def test_bodies_of_cold_routes_have_a_deadline_too(demo, line):
+    kind = "content-type: application/json"
+    if "files" in line:
+        kind = "content-type: multipart/form-data; boundary=b"
+    head = request(line, kind, "content-length: 100")
+    for drip in (b"--b\r\ncontent-di", b""):
+        # Its connection is not kept: what it sends on would be read as the rest of the body.
+        head_kept = head.replace(b"connection: close\r\n", b"")
+        got = await raw(demo, head_kept, *(bytes([one]) for one in drip), wait=0.1)
+        status, _, body = got.partition(b"\r\n\r\n")
+        assert b" 408 " in status
+        assert b"\r\nconnection: close" in status.lower()
+        assert json.loads(body)["error"]["code"] == "request_timeout"
+
+
+async def test_a_client_that_does_not_read_a_cold_answer_is_cut(demo):
+    content = b"x" * 20_000_000
+    made = await files.create_file(
+        demo.pool, content, file_id=files.new_file_id(), size=len(content), tenant="", filename="f",
+        purpose="batch",
+    )  # fmt: skip
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", demo.gateway.port))
+        sock.sendall(request(f"GET /v1/files/{made.id}/content HTTP/1.1"))
+        sock.setblocking(False)
+        assert await asyncio.get_running_loop().sock_recv(sock, 100)
+        gateway, own = psutil.Process(demo.gateway.pid), sock.getsockname()[1]
+
+        def is_cut():
+            # The kernel still holds what it took; the gateway must not.
+            return own not in {one.raddr.port for one in gateway.net_connections() if one.raddr}
+
+        assert not is_cut()
+        await eventually(is_cut, what="the cut")
 
 
 async def test_a_compressed_body_is_415(demo):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from fastapi import Request
@@ -30,6 +31,8 @@ NAME_LIMIT = 255
 PURPOSE = "batch"
 # A form is a little more than its file.
 FORM_LIMIT = 65_536
+# Bytes a second that a client sends at least, or it holds its connection for days.
+SLOWEST = 10_000
 
 
 class Upload:
@@ -60,9 +63,11 @@ class Upload:
     async def _read(self, request: Request, form: UploadForm) -> None:
         body = aiter(request.stream())
         received = 0
+        patience = self._gateway.settings.body_timeout
         while True:
+            began = time.monotonic()
             try:
-                async with asyncio.timeout(self._gateway.settings.body_timeout):
+                async with asyncio.timeout(patience):
                     data = await anext(body, None)
             except TimeoutError as error:
                 raise RequestTimeout("the request body came too slowly") from error
@@ -71,6 +76,8 @@ class Upload:
             if data is None:
                 return
             received += len(data)
+            # Only the waiting for the client counts, not that for PostgreSQL.
+            patience += len(data) / SLOWEST - (time.monotonic() - began)
             if received > self._limit + FORM_LIMIT:
                 raise self._too_large()
             for piece in form.feed(data):

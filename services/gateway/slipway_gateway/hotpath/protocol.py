@@ -65,6 +65,7 @@ class ClientConnection(HttpToolsProtocol):
         self._running: Exchange | None = None
         self._head_since: float | None = None
         self._idle_since: float | None = None
+        self._stalled_since: float | None = None
         self._head_size = 0
         self._refused = False
         self._refusal: bytes | None = None
@@ -109,6 +110,9 @@ class ClientConnection(HttpToolsProtocol):
         """The sweep: a head that does not come, a connection that nobody uses, a request's own."""
         if self._running is not None:
             self._running.check(now)
+        elif self._is_stalled(now):
+            self.transport.abort()
+            return
         if self._head_since is not None:
             late = now - self._head_since > self._settings.header_timeout
         else:
@@ -116,6 +120,11 @@ class ClientConnection(HttpToolsProtocol):
             late = since is not None and now - since > self._settings.keep_alive
         if late and not self.transport.is_closing():
             self.transport.close()
+
+    def _is_stalled(self, now: float) -> bool:
+        """The client of a cold answer does not read; an exchange looks at its own."""
+        since = self._stalled_since
+        return since is not None and now - since > self._settings.client_timeout
 
     def stop(self) -> None:
         """The process ends and its grace is over."""
@@ -162,11 +171,13 @@ class ClientConnection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self._stalled_since = time.monotonic()
         if self._running is not None:
             self._running.stall()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._stalled_since = None
         if self._running is not None:
             self._running.flow()
 
