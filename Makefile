@@ -120,22 +120,25 @@ local: $(VENV)/.dev ## real engines on this machine
 soak: $(VENV)/.dev ## hours: the operator dies after each single write, the demo on a cluster, 2,000 versions
 	$(CLUSTER) tools apiserver
 	SLIPWAY_SOAK=1 $(BIN)/pytest tests/apiserver/restarts
-	SLIPWAY_SOAK=1 $(BIN)/pytest tests/hermetic/hostile tests/unit/gateway/test_gateway_sniff_fuzz.py tests/unit/gateway/test_gateway_dialect_fuzz.py
-	SLIPWAY_SOAK=1 $(BIN)/pytest tests/hermetic/worker/test_worker_faults.py tests/hermetic/gateway/test_gateway_log_storm.py
+	@$(MAKE) --no-print-directory soak-gateway
 	SLIPWAY_SOAK=1 $(MAKE) --no-print-directory on-cluster
 	@$(MAKE) --no-print-directory demo-cluster bench-operator
+
+# Storms of the log, the worker and clients, then fuzzers: those led by coverage need Python's code.
+FUZZERS := tests/unit/gateway/test_gateway_sniff_fuzz.py tests/unit/gateway/test_gateway_dialect_fuzz.py
+.PHONY: soak-gateway
+soak-gateway: $(VENV)/.dev $(COMPILES) ## an hour: the gateway's and the worker's storms and fuzzers at full size
+	SLIPWAY_SOAK=1 $(if $(COMPILES),SLIPWAY_COMPILED=$(CURDIR)/$(COMPILED)) $(BIN)/pytest -rA tests/hermetic/hostile tests/hermetic/worker/test_worker_faults.py tests/hermetic/gateway/test_gateway_log_storm.py
+	SLIPWAY_SOAK=1 $(if $(COMPILES),PYTHONPATH=$(CURDIR)/$(COMPILED)) $(BIN)/pytest -rA $(FUZZERS) -k 'not led_by_coverage'
+	SLIPWAY_SOAK=1 $(BIN)/pytest -rA $(FUZZERS) -k led_by_coverage
 
 .PHONY: verify
 verify: $(VENV)/.dev ## regenerate what is generated and fail on a difference
 	$(BIN)/python scripts/generate.py --check
 
 .PHONY: bench-gateway
-bench-gateway: $(VENV)/.dev $(VENV)-bench/.ready $(COMPILES) ## CPU a request of our gateway beside its peers'
-	$(BIN)/python -m benchmarks.gateway_log
-	$(BIN)/python -m benchmarks.gateway_load
-	$(BIN)/python -m benchmarks.scrape
-	$(BIN)/python -m benchmarks.queue
-	$(BIN)/python -m benchmarks.gateway
+bench-gateway: $(VENV)/.dev $(VENV)-bench/.ready $(COMPILES) ## every bar of the gateway beside its peers, in one run; BENCH="--only relay"
+	$(BIN)/python -m benchmarks.bench_gateway $(BENCH)
 
 .PHONY: bench-operator
 bench-operator: $(VENV)/.dev ## our operator beside a stock Kopf operator, 2,000 versions on KWOK nodes

@@ -40,7 +40,7 @@ class Storm:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, str(WRITER), self.dsn, str(self.folder), str(life)),
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(SUPPORT)},
+            env={**os.environ, "PYTHONPATH": os.environ.get("SLIPWAY_COMPILED", "")},
         )
         assert process.stdout is not None
         first = await process.stdout.readline()
