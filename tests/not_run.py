@@ -65,8 +65,8 @@ def not_run() -> list[str]:
         *found,
         "soak: the operator's death after each single write, the demo's story on a cluster, there "
         "a canary that loses its memory, an absent image and an object store, 2,000 versions, the "
-        "whole loss storms of gateway, log and worker, 20,000 generated requests, fuzzers; `make soak`, of these "
-        "`make soak-gateway`.",
+        "whole loss storms of gateway, log and worker, 20,000 generated requests, "
+        "fuzzers; `make soak`, of these `make soak-gateway`.",
         "NetworkPolicies: the test cluster does not enforce them; flows are checked on paper.",
         "W&B and MLflow: no account here; only that a missing key or package is loud is tested.",
     ]
