@@ -53,14 +53,19 @@ async def _client(port: int, messages: list[bytes], left: object, expect: bytes)
 
 
 async def answered(reader: asyncio.StreamReader, expect: bytes) -> bool:
+    """Whether the next answer is 200 and holds that."""
+    head, body = await read_answer(reader)
+    return head.startswith(b"HTTP/1.1 200") and expect in body
+
+
+async def read_answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Head and body of the next answer; a chunked body with its framing."""
     head = await reader.readuntil(b"\r\n\r\n")
     lowered = head.lower()
     if b"transfer-encoding: chunked" in lowered:
-        body = await _chunked(reader)
-    else:
-        length = lowered.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]
-        body = await reader.readexactly(int(length))
-    return head.startswith(b"HTTP/1.1 200") and expect in body
+        return head, await _chunked(reader)
+    length = lowered.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0]
+    return head, await reader.readexactly(int(length))
 
 
 async def _chunked(reader: asyncio.StreamReader) -> bytes:

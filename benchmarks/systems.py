@@ -1,4 +1,9 @@
-"""The systems that are measured, each as a process of its own, and the CPU time they use."""
+"""The systems that are measured, each as a process of its own, and the CPU time they use.
+
+CPU time is what the kernel counts in /proc, for the process, its threads and its children: in
+nanoseconds (``schedstat``), or in its ticks of 10 ms where that says more, because a thread has
+ended. What a process prints goes to a file that nobody sees unless it does not become ready.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +28,7 @@ LITELLM_CONFIG = """model_list:
 """
 VLLM_ROUTER = ROOT / ".venv-bench" / "bin" / "vllm-router"
 COMPILED = ROOT / ".compiled" / ".ready"
+LITELLM_SECONDS = 900
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -31,12 +38,13 @@ class System:
     def __init__(self, name: str, argv: list[str], *, port: int, core: int | None, **env: str):
         self.name = name
         self.port = port
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop()
         self.process = subprocess.Popen(
             argv,
             env={**os.environ, **env},
             cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=self._said,
+            stderr=self._said,
             preexec_fn=None if core is None else (lambda: os.sched_setaffinity(0, {core})),
         )
 
@@ -45,18 +53,32 @@ class System:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if self.process.poll() is not None:
-                raise RuntimeError(f"{self.name} ended with {self.process.returncode}")
+                ended = f"{self.name} ended with {self.process.returncode}"
+                raise RuntimeError(f"{ended}; it said: {self.said()}")
             with contextlib.suppress(OSError):
                 url = f"http://127.0.0.1:{self.port}{path}"
                 if urllib.request.urlopen(url, timeout=2).status == 200:
                     return
-            time.sleep(0.1)
+            time.sleep(0.02)
+        said = self.said()
         self.stop()
-        raise RuntimeError(f"{self.name} was not ready within {seconds} s")
+        raise RuntimeError(f"{self.name} was not ready within {seconds} s; it said: {said}")
+
+    def said(self) -> str:
+        """The end of what it printed."""
+        size = os.fstat(self._said.fileno()).st_size
+        return os.pread(self._said.fileno(), 1000, max(0, size - 1000)).decode(errors="replace")
+
+    def pin(self, core: int) -> None:
+        """From now on it has that core, with all its threads and children."""
+        for pid in _family(self.process.pid):
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(OSError):
+                    os.sched_setaffinity(int(thread.name), {core})
 
     def cpu_seconds(self) -> float:
         """User and system time so far, of the process and what it started."""
-        return sum(_cpu_ticks(pid) for pid in _family(self.process.pid)) / TICKS
+        return sum(_cpu_seconds(pid) for pid in _family(self.process.pid))
 
     def stop(self) -> None:
         """SIGTERM, then SIGKILL."""
@@ -66,6 +88,7 @@ class System:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self._said.close()
 
 
 def free_port() -> int:
@@ -96,10 +119,9 @@ def fastapi_httpx(engine_url: str, core: int | None) -> System:
     return system
 
 
-def vllm_router(engine_url: str, core: int | None) -> System | None:
-    """vllm-router in its own environment; None when that is not there."""
-    if not VLLM_ROUTER.exists():
-        return None
+def vllm_router(engine_url: str, core: int | None) -> System:
+    """vllm-router in the peers' environment; RuntimeError when that is not there, as for all."""
+    _there(VLLM_ROUTER)
     port = free_port()
     argv = [str(VLLM_ROUTER), "--host", "127.0.0.1", "--port", str(port)]
     argv += ["--worker-urls", engine_url, "--policy", "round_robin", "--log-level", "error"]
@@ -109,10 +131,9 @@ def vllm_router(engine_url: str, core: int | None) -> System | None:
     return system
 
 
-def smg(engine_url: str, core: int | None) -> System | None:
-    """smg in the peers' environment; None when that is not there."""
-    if not SMG.exists():
-        return None
+def smg(engine_url: str, core: int | None) -> System:
+    """smg with nothing on."""
+    _there(SMG)
     port = free_port()
     argv = [str(SMG), "launch", "--host", "127.0.0.1", "--port", str(port)]
     argv += ["--worker-urls", engine_url, "--policy", "round_robin", "--log-level", "error"]
@@ -122,10 +143,9 @@ def smg(engine_url: str, core: int | None) -> System | None:
     return system
 
 
-def litellm(engine_url: str, folder: Path, core: int | None) -> System | None:
-    """LiteLLM's proxy with one worker, without keys and without its database; None as above."""
-    if not LITELLM.exists():
-        return None
+def litellm(engine_url: str, folder: Path, core: int | None) -> System:
+    """LiteLLM's proxy with one worker, without keys and without its database."""
+    _there(LITELLM)
     config = folder / "litellm.yaml"
     config.write_text(LITELLM_CONFIG.format(url=engine_url))
     port = free_port()
@@ -136,8 +156,11 @@ def litellm(engine_url: str, folder: Path, core: int | None) -> System | None:
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
     }
-    system = System("litellm", argv, port=port, core=core, **env)
-    system.wait_ready("/health/liveliness", 300)
+    # Its imports alone are a minute of CPU: it has the whole machine until it is ready.
+    system = System("litellm", argv, port=port, core=None, **env)
+    system.wait_ready("/health/liveliness", LITELLM_SECONDS)
+    if core is not None:
+        system.pin(core)
     return system
 
 
@@ -168,6 +191,11 @@ async def ready_with(port: int, message: bytes) -> None:
     raise RuntimeError("it does not answer with the benchmark's key and route")
 
 
+def _there(program: Path) -> None:
+    if not program.exists():
+        raise RuntimeError(f"{program} is not there: make {program.parents[1].name}/.ready")
+
+
 def _family(pid: int) -> Iterator[int]:
     yield pid
     with contextlib.suppress(OSError):
@@ -176,6 +204,11 @@ def _family(pid: int) -> Iterator[int]:
             yield from _family(int(child))
 
 
-def _cpu_ticks(pid: int) -> int:
+def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    ticks = (int(fields[11]) + int(fields[12])) / TICKS
+    ran = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):
+            ran += int((thread / "schedstat").read_text().split()[0])
+    return max(ran / 1e9, ticks)
