@@ -174,11 +174,12 @@ async def _play(step: Step, reader: asyncio.StreamReader, writer: asyncio.Stream
 
 
 def prompt_of(fields: dict[str, Any]) -> str:
-    """The last message's text, or the completion's prompt; empty where there is none."""
+    """The last message's text, or the completion's first prompt; empty where there is none."""
     if isinstance(messages := fields.get("messages"), list) and messages:
         last = messages[-1]
         return str(last.get("content", "")) if isinstance(last, dict) else ""
-    return str(fields.get("prompt", ""))
+    prompt = fields.get("prompt", "")
+    return str(prompt[0] if isinstance(prompt, list) and prompt else prompt)
 
 
 def whole(text: str, **more: Any) -> bytes:

@@ -74,6 +74,8 @@ def _ends() -> Iterator[Fault]:
         yield _fault(name, FAILS, *script)
     broken = event({"error": {"message": "engine died", "type": "x", "code": 500}})
     yield _fault("error-event", FAILS, begun + chunk(broken) + END)
+    deep = b'data: {"error": ' + b"[" * 1010 + b"]" * 1010 + b"}\n\n"
+    yield _fault("error-event-too-deep", EITHER, begun + chunk(deep) + END)
     yield _fault("error-event-then-reset", EITHER, begun + chunk(broken), RESET)
     yield _fault("error-event-then-done", EITHER, begun + chunk(broken + DONE) + END)
     done = HEAD + chunk(GOOD)

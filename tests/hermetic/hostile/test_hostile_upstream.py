@@ -243,7 +243,7 @@ def _failure(answer: Response) -> str:
         return f"{answer.status} is no error: {payload[:200]!r}"
     try:
         error = json.loads(payload)["error"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return f"{answer.status}: not an OpenAI error: {payload[:200]!r}"
     if not isinstance(error, dict) or not {"message", "type", "code"} <= error.keys():
         return f"{answer.status}: not an OpenAI error: {payload[:200]!r}"

@@ -106,7 +106,8 @@ def _is_openai_error(body: bytes) -> bool:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         return False
-    return isinstance(answer, dict) and isinstance(answer.get("error"), dict)
+    error = answer.get("error") if isinstance(answer, dict) else None
+    return isinstance(error, dict) and isinstance(error.get("message"), str)
 
 
 def read_common(fields: dict[str, Any]) -> dict[str, Any]:
