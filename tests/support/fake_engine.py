@@ -33,7 +33,8 @@ CONTEXT_MESSAGE = (
 class EngineScript:
     """Seconds and counts. ``status`` other than 200: every request fails with it.
 
-    ``slots``: so many first bytes are worked on at once, the others wait; 0: all.
+    ``slots``: so many requests are worked on at once, the others wait, and a whole answer takes as
+    long as a stream; 0: all, and a whole answer takes no longer than its first byte.
     """
 
     model: str = "demo"
@@ -156,9 +157,14 @@ class FakeEngine:
         prompt = _prompt_of(fields, chat=chat)
         if self.script.hang or "!hang" in prompt:
             await asyncio.sleep(3600)
+        async with self._slots:
+            return await self._work(request, fields, prompt, chat=chat)
+
+    async def _work(
+        self, request: web.Request, fields: dict[str, Any], prompt: str, *, chat: bool
+    ) -> web.StreamResponse:
         if self.script.first_byte_delay:
-            async with self._slots:
-                await asyncio.sleep(self.script.first_byte_delay)
+            await asyncio.sleep(self.script.first_byte_delay)
         if (refusal := self._refusal(prompt)) is not None:
             return refusal
         if fields.get("stream"):
@@ -167,6 +173,9 @@ class FakeEngine:
             assert request.transport is not None
             request.transport.abort()
             raise ConnectionResetError("the script says die")
+        if self.script.slots:
+            words, _ = self._words(fields, prompt)
+            await asyncio.sleep(self.script.chunk_delay * len(words))
         return self._whole(fields, prompt, chat=chat)
 
     def _refusal(self, prompt: str) -> web.Response | None:
