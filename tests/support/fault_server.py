@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -118,7 +120,8 @@ class FaultServer:
             for line in head.lower().split(b"\r\n")
             if line.startswith(b"content-length:")
         ]
-        fields = json.loads(await reader.readexactly(lengths[0] if lengths else 0))
+        # As deep as the gateway reads.
+        fields = orjson.loads(await reader.readexactly(lengths[0] if lengths else 0))
         prompt = prompt_of(fields)
         self.seen[prompt] += 1
         kind, _, rest = prompt.partition(":")
