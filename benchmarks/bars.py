@@ -69,6 +69,14 @@ _REQUEST = (
     _most("request: x vllm-router, with the shipper", "relay", "ratio.vllm_router.request", 1.2),
     _most("request: x smg, without the shipper", "relay", "ratio.smg.unshipped", 0.3),
     _printed("request: x smg, with the shipper", "relay", "ratio.smg.request"),
+    _printed(
+        "request: x vllm-router as it starts, with the shipper",
+        "relay",
+        "ratio.vllm_router_defaults.request",
+    ),
+    _printed(
+        "request: x smg as it starts, with the shipper", "relay", "ratio.smg_defaults.request"
+    ),
     _least(
         "request: times less than LiteLLM, with the shipper",
         "litellm",
@@ -104,6 +112,7 @@ _OVERLOAD = (
     _most("3 x capacity: refusals' p99 ms", "overload", "triple.refused_p99_ms", 20),
     _most("3 x capacity: accepted streams cut", "overload", "triple.cut_streams", 0),
     _most("10 x noisy key: others' p99, x of alone", "overload", "noisy.ratio", 1.3),
+    _printed("10 x noisy key: others refused", "overload", "noisy.others_refused"),
     _most("PostgreSQL frozen 10 s: request p99, x of before", "overload", "frozen.ratio", 1.1),
 )
 _PROCESS = (

@@ -35,9 +35,11 @@ from slipway_store import embedded
 from slipway_store.connect import Pool, open_pool
 from slipway_store.migrate import migrate
 
-PEERS = ("vllm_router", "smg", "fastapi_httpx", "litellm")
-# A request of these costs milliseconds: they get fewer.
-SLOW = {"fastapi_httpx": 5, "litellm": 20}
+# Bars are for the first two and LiteLLM with nothing on. Those of "_defaults" are the same programs
+# as they start by themselves: what most people run, and what they are compared with elsewhere.
+PEERS = ("vllm_router", "smg", "vllm_router_defaults", "smg_defaults", "fastapi_httpx", "litellm")
+# No bar, or milliseconds a request: they get fewer.
+SLOW = {"vllm_router_defaults": 2, "smg_defaults": 2, "fastapi_httpx": 5, "litellm": 20}
 CONNECTIONS = 16
 # Paced: a millisecond between chunks, so that each is a wake-up of its own and the kernel's share,
 # which is the same for all, weighs most. No bar, so a quarter of the streams will do.
@@ -152,6 +154,8 @@ def starts(
         OURS: lambda: systems.gateway(dsn, folder / "gateway", core),
         "vllm_router": lambda: systems.vllm_router(url, core),
         "smg": lambda: systems.smg(url, core),
+        "vllm_router_defaults": lambda: systems.vllm_router(url, core, bare=False),
+        "smg_defaults": lambda: systems.smg(url, core, bare=False),
         "fastapi_httpx": lambda: systems.fastapi_httpx(url, core),
     }
 
@@ -200,12 +204,12 @@ def summary(
 
 def show(result: dict[str, Any]) -> None:
     """A table for people."""
-    print(f"{'CPU µs (ours / it)':20}" + "".join(f"{kind:>20}" for kind in KINDS))
+    print(f"{'CPU µs (ours / it)':22}" + "".join(f"{kind:>20}" for kind in KINDS))
     for name, of in result["cpu_us"].items():
         ratios = result["ratio"].get(name, {})
         cells = [f"{of[kind]} ({ratios[kind]})" if ratios else f"{of[kind]}" for kind in KINDS]
-        print(f"{name:20}" + "".join(f"{cell:>20}" for cell in cells))
-    print(f"{'the shipper alone':20}{result['cpu_us'][OURS]['shipping']:>20}")
+        print(f"{name:22}" + "".join(f"{cell:>20}" for cell in cells))
+    print(f"{'the shipper alone':22}{result['cpu_us'][OURS]['shipping']:>20}")
     for name, why in result["not_measured"].items():
         print(f"NOT MEASURED: {name}: {why}")
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.gateway import PEERS
 from benchmarks.systems import COMPILED, ROOT
 
 TO_STOP = 60
@@ -50,7 +51,7 @@ PARTS = (
     Part(
         name="relay",
         module="gateway",
-        arguments=("--peers", "vllm_router", "smg", "fastapi_httpx"),
+        arguments=("--peers", *(peer for peer in PEERS if peer != "litellm")),
         tiny=("--rounds", "2", "--requests", "200", "--streams", "20"),
         seconds=900,
     ),
@@ -67,7 +68,9 @@ PARTS = (
         tiny=("--rounds", "2", "--seconds", "1"),
         seconds=300,
     ),
-    Part(name="overload", module="overload", tiny=(), seconds=1200),
+    Part(
+        name="overload", module="overload", tiny=("--rounds", "1", "--seconds", "5"), seconds=1200
+    ),
     Part(
         name="memory",
         module="gateway_memory",

@@ -119,26 +119,31 @@ def fastapi_httpx(engine_url: str, core: int | None) -> System:
     return system
 
 
-def vllm_router(engine_url: str, core: int | None) -> System:
-    """vllm-router in the peers' environment; RuntimeError when that is not there, as for all."""
+def vllm_router(engine_url: str, core: int | None, *, bare: bool = True) -> System:
+    """vllm-router in the peers' environment; RuntimeError when that is not there, as for all.
+
+    ``bare`` false: as it starts by itself, with its own policy, breaker and log.
+    """
     _there(VLLM_ROUTER)
-    port = free_port()
-    argv = [str(VLLM_ROUTER), "--host", "127.0.0.1", "--port", str(port)]
-    argv += ["--worker-urls", engine_url, "--policy", "round_robin", "--log-level", "error"]
-    argv += ["--prometheus-port", str(free_port()), "--disable-circuit-breaker"]
-    system = System("vllm_router", argv, port=port, core=core)
-    system.wait_ready("/health")
-    return system
+    nothing_on = ["--policy", "round_robin", "--log-level", "error", "--disable-circuit-breaker"]
+    return _router("vllm_router", [str(VLLM_ROUTER)], engine_url, core, nothing_on if bare else [])
 
 
-def smg(engine_url: str, core: int | None) -> System:
-    """smg with nothing on."""
+def smg(engine_url: str, core: int | None, *, bare: bool = True) -> System:
+    """smg, likewise."""
     _there(SMG)
+    nothing_on = ["--policy", "round_robin", "--log-level", "error", "--disable-circuit-breaker"]
+    nothing_on += ["--disable-retries", "--disable-load-monitoring"]
+    return _router("smg", [str(SMG), "launch"], engine_url, core, nothing_on if bare else [])
+
+
+def _router(
+    name: str, command: list[str], engine_url: str, core: int | None, options: list[str]
+) -> System:
     port = free_port()
-    argv = [str(SMG), "launch", "--host", "127.0.0.1", "--port", str(port)]
-    argv += ["--worker-urls", engine_url, "--policy", "round_robin", "--log-level", "error"]
-    argv += ["--prometheus-port", str(free_port()), "--disable-load-monitoring"]
-    system = System("smg", argv, port=port, core=core)
+    argv = [*command, "--host", "127.0.0.1", "--port", str(port), "--worker-urls", engine_url]
+    argv += ["--prometheus-port", str(free_port()), *options]
+    system = System(name if options else f"{name}_defaults", argv, port=port, core=core)
     system.wait_ready("/health")
     return system
 
