@@ -162,41 +162,51 @@ async def refuse_batch(connection: Connection, batch_id: str, errors: Sequence[A
     The status that it ended in; None: it had ended, or was cancelled.
     """
     status: str | None = await connection.fetchval(
-        """UPDATE batches SET status = 'failed', failed_at = clock_timestamp(), errors = $2
-        WHERE id = $1 AND status = 'validating' RETURNING status""",
+        """WITH refused AS (
+            UPDATE batches SET status = 'failed', failed_at = clock_timestamp(), errors = $2
+            WHERE id = $1 AND status = 'validating' RETURNING id, status
+        ), dropped AS (DELETE FROM batch_lines USING refused WHERE batch_id = id)
+        SELECT status FROM refused""",
         *(batch_id, {"object": "list", "data": list(errors)}),
     )
     return status
 
 
-async def begin_batch(
-    connection: Connection, batch_id: str, lines: Sequence[NewLine], *, key_id: str = ""
-) -> None:
-    """Its lines and their jobs."""
+async def store_lines(pool: Pool, batch_id: str, lines: Sequence[NewLine]) -> bool:
+    """Lines of a batch that is being checked; storing one twice changes nothing. False where the
+    batch is past that: it was cancelled, or its time is over."""
+    async with pool.acquire() as connection, connection.transaction():
+        # Held, so that whoever ends the batch drops these lines, too.
+        is_checked = await connection.fetchval(
+            "SELECT true FROM batches WHERE id = $1 AND status = 'validating' FOR SHARE", batch_id
+        )
+        if is_checked:
+            await connection.execute(
+                """INSERT INTO batch_lines (batch_id, line, custom_id, request)
+                SELECT $1, * FROM unnest($2::int[], $3::text[], $4::bytea[])
+                ON CONFLICT (batch_id, line) DO NOTHING""",
+                *(batch_id, [one.line for one in lines]),
+                *([clean(one.custom_id) for one in lines], [one.request for one in lines]),
+            )
+    return bool(is_checked)
+
+
+async def begin_batch(connection: Connection, batch_id: str, *, key_id: str = "") -> None:
+    """Its lines are stored (``store_lines``): each gets its job."""
     row = await connection.fetchrow(
-        """UPDATE batches SET status = 'in_progress', in_progress_at = clock_timestamp(), total = $2
+        """UPDATE batches SET status = 'in_progress', in_progress_at = clock_timestamp(),
+            total = (SELECT count(*) FROM batch_lines WHERE batch_id = $1)
         WHERE id = $1 AND status = 'validating' RETURNING tenant, priority""",
-        *(batch_id, len(lines)),
+        batch_id,
     )
     if row is None:
         return
-    await connection.copy_records_to_table(
-        "batch_lines",
-        columns=["batch_id", "line", "custom_id", "request"],
-        records=[(batch_id, one.line, clean(one.custom_id), one.request) for one in lines],
-    )
     await connection.execute(
         """INSERT INTO pgqueuer (priority, entrypoint, payload, status)
         SELECT $1, $2, convert_to(json_build_object('batch', $3::text, 'line', line, 'key',
-            $5::text)::text, 'UTF8'), 'queued'
-        FROM unnest($4::int[]) AS line""",
-        *(
-            row["priority"],
-            lane(LINE, row["tenant"]),
-            batch_id,
-            [one.line for one in lines],
-            key_id,
-        ),
+            $4::text)::text, 'UTF8'), 'queued'
+        FROM batch_lines WHERE batch_id = $3 ORDER BY line""",
+        *(row["priority"], lane(LINE, row["tenant"]), batch_id, key_id),
     )
 
 
@@ -268,7 +278,8 @@ async def expire_batches(pool: Pool) -> int:
             await connection.execute(
                 """WITH late AS (
                     UPDATE batch_lines SET state = 'failed', error = $2
-                    WHERE batch_id = $1 AND state = 'waiting' RETURNING 1
+                    FROM batches WHERE id = batch_id AND in_progress_at IS NOT NULL
+                        AND batch_id = $1 AND state = 'waiting' RETURNING 1
                 )
                 UPDATE batches SET failed = failed + (SELECT count(*) FROM late) WHERE id = $1""",
                 *(row["id"], json.dumps(_EXPIRED)),

@@ -10,44 +10,49 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
 
 from slipway_contracts.behalf import Asker
 from slipway_store import batches as store
-from slipway_store.batches import LineEnd, NewLine
+from slipway_store.batches import LineEnd
 from slipway_store.connect import Connection, Pool
 from slipway_store.files import get_file, read_chunks
-from slipway_worker.batch_file import LineError, read_lines, split_lines
+from slipway_worker.batch_file import BatchReader, LineError
 from slipway_worker.gateway import GatewayClient
-from slipway_worker.kinds import Dead, Finished, Job, Kind
+from slipway_worker.kinds import Afterwards, Dead, Finished, Job, Kind
 
 RANK = -10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What a batch's file holds."""
+    """What is wrong with a batch's file; nothing: its lines are stored."""
 
     batch_id: str
-    lines: Sequence[NewLine]
     errors: Sequence[LineError]
 
 
 class BatchChecks:
-    """``Kind``: reads the input file and makes its lines."""
+    """``Kind``: reads the input file and makes its lines.
+
+    They are stored while the file is read: it may be larger than this process's memory. A worker
+    that ends meanwhile leaves them to the next one, which stores what is missing.
+    """
 
     name = store.CHECK
     rank = RANK
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, line_limit: int) -> None:
         self.ended: Counter[str] = Counter()
         self._pool = pool
+        self._line_limit = line_limit
         self._reading = asyncio.Semaphore(1)
 
     async def run(self, job: Job) -> Checked | None:
-        """None where the batch was cancelled meanwhile. One file at a time: they may be large."""
+        """None where the batch was cancelled meanwhile. One file at a time."""
         async with self._reading:
             return await self._check(job)
 
@@ -58,31 +63,41 @@ class BatchChecks:
         found = await get_file(self._pool, batch.input_file_id, tenant=batch.tenant)
         if found is None:
             gone = LineError(code="file_not_found", message="the input file was deleted")
-            return Checked(batch_id=batch.id, lines=(), errors=(gone,))
-        chunks = [chunk async for chunk in read_chunks(self._pool, found.id, tenant=batch.tenant)]
-        lines, errors = await asyncio.to_thread(
-            read_lines, split_lines(chunks), endpoint=batch.endpoint, models=batch.models
+            return Checked(batch_id=batch.id, errors=(gone,))
+        reader = BatchReader(
+            endpoint=batch.endpoint, models=batch.models, line_limit=self._line_limit
         )
-        return Checked(batch_id=batch.id, lines=lines, errors=errors)
+        async for chunk in read_chunks(self._pool, found.id, tenant=batch.tenant):
+            lines = await asyncio.to_thread(reader.feed, chunk)
+            if reader.is_done:
+                break
+            if lines and not await store.store_lines(self._pool, batch.id, lines):
+                return None
+        lines = reader.finish()
+        if lines and not await store.store_lines(self._pool, batch.id, lines):
+            return None
+        return Checked(batch_id=batch.id, errors=reader.errors)
 
-    async def store(self, connection: Connection, finished: Sequence[Finished]) -> None:
+    async def store(self, connection: Connection, finished: Sequence[Finished]) -> Afterwards:
+        ended: Counter[str] = Counter()
         for one in finished:
             checked = one.result
             if checked is None:
                 continue
             if checked.errors:
                 errors = [error.shown() for error in checked.errors]
-                _count(self.ended, await store.refuse_batch(connection, checked.batch_id, errors))
+                _count(ended, await store.refuse_batch(connection, checked.batch_id, errors))
             else:
-                await store.begin_batch(
-                    connection, checked.batch_id, checked.lines, key_id=one.job.key_id
-                )
+                await store.begin_batch(connection, checked.batch_id, key_id=one.job.key_id)
+        return partial(self.ended.update, ended)
 
-    async def fail(self, connection: Connection, dead: Sequence[Dead]) -> None:
+    async def fail(self, connection: Connection, dead: Sequence[Dead]) -> Afterwards:
+        ended: Counter[str] = Counter()
         for one in dead:
             error = LineError(code="server_error", message="the input file could not be read")
             batch = _told(one.job)["batch"]
-            _count(self.ended, await store.refuse_batch(connection, batch, [error.shown()]))
+            _count(ended, await store.refuse_batch(connection, batch, [error.shown()]))
+        return partial(self.ended.update, ended)
 
 
 class BatchLines:
@@ -133,9 +148,11 @@ class BatchEnds:
         batch: str = _told(job)["batch"]
         return batch
 
-    async def store(self, connection: Connection, finished: Sequence[Finished]) -> None:
+    async def store(self, connection: Connection, finished: Sequence[Finished]) -> Afterwards:
+        ended: Counter[str] = Counter()
         for one in finished:
-            _count(self.ended, await store.end_batch(connection, one.result))
+            _count(ended, await store.end_batch(connection, one.result))
+        return partial(self.ended.update, ended)
 
     async def fail(self, connection: Connection, dead: Sequence[Dead]) -> None:
         """The batch stays as it is until its dead job is retried."""
@@ -151,7 +168,6 @@ def ended_batches(kinds: Iterable[Kind]) -> Counter[str]:
 
 
 def _count(ended: Counter[str], status: str | None) -> None:
-    # Before the transaction's end: one that PostgreSQL breaks off is counted again.
     if status is not None:
         ended[status] += 1
 

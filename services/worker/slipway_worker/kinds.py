@@ -7,9 +7,9 @@ that a hundred cheap jobs cost one statement. Kinds know nothing of the queue.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import orjson
 
@@ -58,8 +58,16 @@ class Dead:
     told: str = ""
 
 
+# What to do once a transaction is over and its effects stand: count them.
+Afterwards: TypeAlias = Callable[[], None] | None
+
+
 class Kind(Protocol):
-    """``rank``: kinds of a higher one are served first, the others by what room is left."""
+    """``rank``: kinds of a higher one are served first, the others by what room is left.
+
+    What ``store`` and ``fail`` return is called when their transaction has been committed, and not
+    at all when it is broken off or nobody heard how it ended.
+    """
 
     @property
     def name(self) -> str: ...
@@ -71,9 +79,9 @@ class Kind(Protocol):
         """The work. Raises the package's errors; anything else counts as a failed attempt."""
         ...
 
-    async def store(self, connection: Connection, finished: Sequence[Finished]) -> None: ...
+    async def store(self, connection: Connection, finished: Sequence[Finished]) -> Afterwards: ...
 
-    async def fail(self, connection: Connection, dead: Sequence[Dead]) -> None: ...
+    async def fail(self, connection: Connection, dead: Sequence[Dead]) -> Afterwards: ...
 
 
 class Registry:

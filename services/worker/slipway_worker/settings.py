@@ -48,6 +48,11 @@ class Settings(BaseSettings):
     heartbeat_timeout: Seconds = Field(
         default=30, description="a worker that is silent for so long loses its jobs to the others"
     )
+    line_limit: int = Field(
+        default=8 * 1024 * 1024,
+        ge=1024,
+        description="bytes of one line of a batch's file; as the gateway's body_limit",
+    )
     poll_interval: Seconds = Field(default=5, description="where no notification comes")
     shutdown_grace: Seconds = Field(
         default=30, description="for running jobs after SIGTERM; then they are given back"

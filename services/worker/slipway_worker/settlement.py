@@ -18,7 +18,7 @@ import asyncpg
 from slipway_store import jobs as store
 from slipway_store.connect import Connection, Pool
 from slipway_store.jobs import Burial
-from slipway_worker.kinds import Dead, Finished, Job, Kind
+from slipway_worker.kinds import Afterwards, Dead, Finished, Job, Kind
 from slipway_worker.outcome import GivenUp, Stored
 
 logger = logging.getLogger(__name__)
@@ -58,16 +58,21 @@ async def settle(
 
 
 async def _in_one(pool: Pool, owner: UUID, batch: Sequence[Settled]) -> None:
+    afterwards: list[Afterwards] = []
     async with pool.acquire() as connection, connection.transaction():
         finished = [one for one in batch if isinstance(one.outcome, Stored)]
         if finished:
             held = await store.take_out(connection, owner, [one.job.id for one in finished])
-            await _store(connection, [one for one in finished if one.job.id in held])
+            mine = [one for one in finished if one.job.id in held]
+            afterwards += await _store(connection, mine)
         dead = [(one, one.outcome) for one in batch if isinstance(one.outcome, GivenUp)]
         if dead:
             burials = [_burial(one.job, outcome) for one, outcome in dead]
             held = await store.bury(connection, owner, burials)
-            await _fail(connection, [pair for pair in dead if pair[0].job.id in held])
+            afterwards += await _fail(connection, [pair for pair in dead if pair[0].job.id in held])
+    for work in afterwards:
+        if work is not None:
+            work()
 
 
 def _burial(job: Job, outcome: GivenUp) -> Burial:
@@ -76,20 +81,26 @@ def _burial(job: Job, outcome: GivenUp) -> Burial:
     )
 
 
-async def _store(connection: Connection, batch: Sequence[Settled]) -> None:
+async def _store(connection: Connection, batch: Sequence[Settled]) -> list[Afterwards]:
     by_kind: dict[str, list[Settled]] = defaultdict(list)
     for one in batch:
         by_kind[one.kind.name].append(one)
+    afterwards = []
     for group in by_kind.values():
         results = [
             Finished(job=one.job, result=one.outcome.result)
             for one in group
             if isinstance(one.outcome, Stored)
         ]
-        await group[0].kind.store(connection, results)
+        afterwards.append(await group[0].kind.store(connection, results))
+    return afterwards
 
 
-async def _fail(connection: Connection, batch: Sequence[tuple[Settled, GivenUp]]) -> None:
+async def _fail(
+    connection: Connection, batch: Sequence[tuple[Settled, GivenUp]]
+) -> list[Afterwards]:
+    afterwards = []
     for one, outcome in batch:
         dead = Dead(job=one.job, reason=outcome.reason, told=outcome.told)
-        await one.kind.fail(connection, [dead])
+        afterwards.append(await one.kind.fail(connection, [dead]))
+    return afterwards

@@ -229,7 +229,7 @@ def product_kinds(settings: Settings, pool: Pool, gateway: GatewayClient) -> lis
     """What a worker of this release can do."""
     return [
         Questions(pool, gateway),
-        BatchChecks(pool),
+        BatchChecks(pool, line_limit=settings.line_limit),
         BatchLines(pool, gateway),
         BatchEnds(),
     ]

@@ -192,6 +192,60 @@ async def test_a_large_file_goes_in_and_out(site: Site, client: openai.AsyncOpen
     assert await site.pool.fetchval("SELECT count(*) FROM file_chunks") == 0
 
 
+async def test_a_wrong_last_line_of_a_large_file_leaves_nothing(
+    site: Site, client: openai.AsyncOpenAI
+) -> None:
+    """The lines before it were stored while the file was read."""
+    content = jsonl(*(line(n, "x" * 40_000) for n in range(80))) + b"{"
+    batch = await start(client, content)
+    await site.work()
+    found = await ended(client, batch)
+    assert found.status == "failed"
+    [error] = found.errors.data
+    assert (error.code, error.line) == ("invalid_json_line", 81)
+    assert await site.pool.fetchval("SELECT count(*) FROM batch_lines") == 0
+    assert await site.pool.fetchval("SELECT count(*) FROM pgqueuer") == 0
+
+
+async def test_lines_that_a_killed_worker_stored_are_asked_once(
+    site: Site, client: openai.AsyncOpenAI
+) -> None:
+    content = jsonl(*(line(n) for n in range(5)))
+    batch = await start(client, content)
+    left = [
+        batches.NewLine(line=n + 1, custom_id=f"r{n}", request=json.dumps(line(n)["body"]).encode())
+        for n in range(3)
+    ]
+    for _ in range(2):
+        assert await batches.store_lines(site.pool, batch.id, left)
+    await site.work()
+    found = await ended(client, batch)
+    assert (found.status, found.request_counts.completed) == ("completed", 5)
+    assert len(site.engine.calls.bodies) == 5
+
+
+@pytest.mark.parametrize("how", ["cancelled", "expired"])
+async def test_a_batch_that_ends_while_it_is_checked_keeps_no_line(
+    site: Site, client: openai.AsyncOpenAI, how: str
+) -> None:
+    batch = await start(client, jsonl(line(1)))
+    left = [batches.NewLine(line=1, custom_id="r1", request=b"{}")]
+    assert await batches.store_lines(site.pool, batch.id, left)
+    if how == "cancelled":
+        await client.batches.cancel(batch.id)
+    else:
+        await site.pool.execute("UPDATE batches SET expires_at = clock_timestamp()")
+        await batches.expire_batches(site.pool)
+    assert not await batches.store_lines(site.pool, batch.id, left)
+    await site.work()
+    found = await ended(client, batch)
+    counts = found.request_counts
+    assert (found.status, counts.total, counts.failed) == (how, 0, 0)
+    assert (found.output_file_id, found.error_file_id) == (None, None)
+    assert await site.pool.fetchval("SELECT count(*) FROM batch_lines") == 0
+    assert site.engine.calls.bodies == []
+
+
 @pytest.mark.parametrize("gateway_settings", [{"file_limit": 3 * CHUNK}], ids=["3 MiB"])
 @pytest.mark.parametrize("told", [True, False], ids=["sized", "chunked"])
 async def test_a_file_over_the_limit_is_refused_and_nothing_stays(

@@ -10,15 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway_worker import batch_file
-from slipway_worker.batch_file import read_lines
+from slipway_worker.batch_file import BatchReader
 
 CHAT = "/v1/chat/completions"
 GOOD: dict[str, Any] = {"custom_id": "a", "method": "POST", "url": CHAT, "body": {"model": "m"}}
 
 
+def read_pieces(pieces: Any, *, models: tuple[str, ...] = (), line_limit: int = 10_000) -> Any:
+    """(lines, errors) as whoever feeds them gets them; a refused file has no lines."""
+    reader = BatchReader(endpoint=CHAT, models=models, line_limit=line_limit)
+    lines = [line for piece in pieces for line in reader.feed(piece)]
+    lines += reader.finish()
+    return ([] if reader.errors else lines), reader.errors
+
+
 def read(*lines: Any, models: tuple[str, ...] = ()) -> Any:
     content = b"\n".join(x if isinstance(x, bytes) else json.dumps(x).encode() for x in lines)
-    return read_lines(content.split(b"\n"), endpoint=CHAT, models=models)
+    return read_pieces([content], models=models)
 
 
 def test_empty_lines_count_and_carry_nothing() -> None:
@@ -59,7 +67,46 @@ def test_errors_and_lines_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert error.code == "too_many_requests"
 
 
+def test_a_line_over_its_limit_is_refused_without_being_held() -> None:
+    reader = BatchReader(endpoint=CHAT, models=(), line_limit=1000)
+    for _ in range(100):
+        assert reader.feed(b"x" * 999) == []
+        assert len(reader._rest) <= 1000
+    good = json.dumps(GOOD).encode()
+    reader.feed(b"\n" + good + b"\n{\n")
+    assert reader.finish() == []
+    assert [(error.code, error.line) for error in reader.errors] == [
+        ("line_too_large", 1), ("invalid_json_line", 3),
+    ]  # fmt: skip
+
+
+def test_what_comes_after_the_last_error_is_not_read() -> None:
+    reader = BatchReader(endpoint=CHAT, models=(), line_limit=1000)
+    reader.feed(b"{\n" * 1000)
+    assert reader.is_done
+    assert reader.finish() == []
+    assert len(reader.errors) == batch_file.ERRORS_LIMIT
+
+
+_LINES = st.lists(
+    st.sampled_from([b"", b" ", b"{", b"x" * 300])
+    | st.integers(0, 5).map(lambda n: json.dumps(GOOD | {"custom_id": str(n)}).encode()),
+    max_size=8,
+)
+
+
+@given(_LINES, st.lists(st.integers(1, 200), max_size=20))
+def test_pieces_may_end_anywhere(lines: list[bytes], sizes: list[int]) -> None:
+    content = b"\n".join(lines)
+    pieces, at = [], 0
+    for size in sizes:
+        pieces.append(content[at : at + size])
+        at += size
+    pieces.append(content[at:])
+    assert read_pieces(pieces, line_limit=250) == read_pieces([content], line_limit=250)
+
+
 @given(st.binary(max_size=400))
 def test_any_bytes_are_judged(content: bytes) -> None:
-    lines, errors = read_lines(content.split(b"\n"), endpoint=CHAT, models=())
+    lines, errors = read_pieces([content])
     assert bool(lines) != bool(errors)
