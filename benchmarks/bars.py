@@ -28,12 +28,14 @@ class Bar:
             return f">= {self.least:,g}"
         return "(printed)" if self.most is None else f"<= {self.most:,g}"
 
-    def met(self, value: float) -> bool | None:
-        """Whether the figure is within its limit; None where there is none."""
+    def met(self, value: float | None) -> bool | None:
+        """Whether the figure is there and within its limit; None where there is no limit."""
         if self.least is None and self.most is None:
             return None
-        return (self.least is None or value >= self.least) and (
-            self.most is None or value <= self.most
+        return (
+            value is not None
+            and (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
         )
 
 

@@ -28,11 +28,9 @@ def judged(bars: Sequence[Bar], found: dict[str, dict[str, Any]]) -> list[dict[s
     for bar in bars:
         of = found[bar.part]
         value = figure_of(of, bar.figure)
-        row = {"bar": bar.what, "wanted": bar.wanted, "measured": value, "met": False}
+        row = {"bar": bar.what, "wanted": bar.wanted, "measured": value, "met": bar.met(value)}
         if value is None:
             row["why"] = reason(of, bar)
-        else:
-            row["met"] = bar.met(value)
         rows.append(row)
     return rows
 
@@ -54,9 +52,11 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         measured = "-" if row["measured"] is None else f"{row['measured']:,g}"
         print(f"{row['bar']:62}{row['wanted']:>12}{measured:>12}  {words[row['met']]}")
-    for row in rows:
-        if "why" in row:
-            print(f"NOT MEASURED: {row['bar']}: {row['why']}")
+    for why in dict.fromkeys(row["why"] for row in rows if "why" in row):
+        print(f"NOT MEASURED: {why}")
+        for row in rows:
+            if row.get("why") == why:
+                print(f"  {row['bar']}")
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -40,15 +41,18 @@ async def burst(
     return Result(requests=count, failed=sum(failures), seconds=time.perf_counter() - began)
 
 
-async def _client(port: int, messages: list[bytes], left: object, expect: bytes) -> int:
+async def _client(port: int, messages: list[bytes], left: Iterator[int], expect: bytes) -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     failed = 0
-    try:
-        for number in left:  # type: ignore[attr-defined]
+    for number in left:
+        try:
             writer.write(messages[number % len(messages)])
             failed += not await answered(reader, expect)
-    finally:
-        writer.close()
+        except (OSError, EOFError):
+            failed += 1
+            writer.close()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
     return failed
 
 

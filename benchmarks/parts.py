@@ -22,7 +22,7 @@ from benchmarks.gateway import PEERS
 from benchmarks.systems import COMPILED, ROOT
 
 TO_STOP = 60
-SAID_LINES = 12
+SAID_LINES = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,17 +124,18 @@ def run(part: Part, command: list[str], say: Callable[[str], None]) -> dict[str,
     found = _last_object(said)
     if found is None:
         why = f"no answer within {part.seconds:g} s" if took >= part.seconds else f"status {status}"
-        found = {"failed": "; ".join([why, *said[-SAID_LINES:]])}
+        found = {"failed": "; ".join([why, *said[-1:]]), "said": said[-SAID_LINES:]}
     return found | {"took_seconds": round(took), "load_before": round(load, 2)}
 
 
 def _listen(process: subprocess.Popen[str], say: Callable[[str], None]) -> list[str]:
     assert process.stdout is not None
     said = []
-    for line in process.stdout:
-        said.append(line.rstrip())
-        if not line.startswith("{"):
-            say(line.rstrip())
+    with process.stdout as lines:
+        for line in lines:
+            said.append(line.rstrip())
+            if not line.startswith("{"):
+                say(line.rstrip())
     return said
 
 
