@@ -105,6 +105,7 @@ hermetic: $(VENV)/.dev $(COMPILES) ## real processes, a real PostgreSQL and a re
 	$(if $(shell command -v go),$(CLUSTER) tools minio)
 	-$(CLUSTER) tools observability
 	-$(CLUSTER) browser
+	-$(if $(shell command -v npm),npm ci --prefix tests/node --silent)
 	$(if $(COMPILES),SLIPWAY_COMPILED=$(CURDIR)/$(COMPILED)) $(PYTEST) tests/hermetic
 
 .PHONY: apiserver

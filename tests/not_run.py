@@ -52,6 +52,8 @@ def not_run() -> list[str]:
         )
     if shutil.which("chromium") is None:
         found.append("reports in a browser: no chromium here (Debian: chromium).")
+    if shutil.which("node") is None or not Path("tests/node/node_modules/openai").is_dir():
+        found.append("OpenAI's Node client: no Node here, or npm could not install tests/node.")
     if not hub_answers():
         found.append("hf:// imports: the Hugging Face hub is not reached from here.")
     if not Path(".compiled/.ready").exists():

@@ -240,6 +240,8 @@ class FakeEngine:
         pieces = [rendered[word] for word in words]
         if "!tool" in prompt:
             pieces, reason = _call_pieces(fields), "tool_calls"
+        elif chat and words:
+            pieces[0] = event(_opened(_chunk(fields, words[0] + " ", None, chat=True)))
         for index, piece in enumerate(pieces):
             if die_after is not None and index >= die_after:
                 if "!die-mid-event" in prompt:
@@ -311,8 +313,14 @@ def _call_pieces(fields: dict[str, Any]) -> list[bytes]:
     for delta in deltas:
         chunk = _chunk(fields, "", None, chat=True)
         chunk["choices"][0]["delta"] = {"tool_calls": [delta]}
-        chunks.append(event(chunk))
+        chunks.append(event(chunk if chunks else _opened(chunk)))
     return chunks
+
+
+def _opened(chunk: dict[str, Any]) -> dict[str, Any]:
+    """A chat's first chunk says who speaks; OpenAI's Node client insists on it."""
+    chunk["choices"][0]["delta"]["role"] = "assistant"
+    return chunk
 
 
 def _choice(index: int, text: str, reason: str, *, chat: bool) -> dict[str, Any]:
