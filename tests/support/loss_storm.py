@@ -192,6 +192,7 @@ class Storm:
                 return
             await fail()
             self.done["fault"] += 1
+            self.done[fail.__name__.strip("_")] += 1
 
     async def _terminate(self) -> None:
         await self._sql(

@@ -116,7 +116,7 @@ async def list_files(
             AND ($3::text IS NULL OR (created_at, id) < (
                 SELECT created_at, id FROM files WHERE id = $3 AND tenant = $1))
         ORDER BY created_at DESC, id DESC LIMIT $4""",
-        *(tenant, purpose, clean(after), limit),
+        *(tenant, clean(purpose), clean(after), limit),
     )
     return [StoredFile(**dict(row)) for row in rows]
 

@@ -53,13 +53,16 @@ class Storm:
         self.told += (first + rest).decode().rpartition("\n")[0].split("\n")
 
 
-async def faults(proxy: PostgresProxy, admin: str, chance: random.Random) -> None:
+async def faults(
+    proxy: PostgresProxy, admin: str, chance: random.Random, seen: Counter[str]
+) -> None:
     """One fault of PostgreSQL after the other, until cancelled."""
     pool = await open_pool(admin, min_size=0)
     try:
         while True:
             await asyncio.sleep(chance.uniform(0.1, 0.8))
             fault = chance.choice(("cut", "frozen", "dropped", "read only"))
+            seen[fault] += 1
             if fault == "cut":
                 await proxy.shut()
             elif fault == "frozen":
@@ -94,7 +97,8 @@ async def test_every_acknowledged_row_is_there_once(dsn: str, tmp_path: Path, se
     chance = random.Random(seed)
     async with PostgresProxy(dsn) as proxy, asyncio.timeout(DEADLINE):
         storm = Storm(proxy.dsn, tmp_path / "slot", seed)
-        weather = asyncio.create_task(faults(proxy, dsn, chance))
+        seen: Counter[str] = Counter()
+        weather = asyncio.create_task(faults(proxy, dsn, chance, seen))
         lives = 0
         while lives < KILLS or len(storm.told) < ROWS:
             lives += 1
@@ -124,6 +128,7 @@ async def test_every_acknowledged_row_is_there_once(dsn: str, tmp_path: Path, se
     await pool.close()
 
     told = set(storm.told)
+    print(f"{len(told)} told, {len(stored)} stored, {lives} kills, {dict(seen)}")
     assert len(told) == len(storm.told) >= ROWS
     assert told - set(stored) == set()
     assert {name for name, count in stored.items() if count != 1} == set()

@@ -158,6 +158,7 @@ def result(campaign: Any) -> Result:
 
 
 def test_there_are_enough_of_them(result: Result) -> None:
+    print(f"{len(result.by_credential)} wrong credentials, {len(result.by_target)} spellings")
     assert len(result.operations) >= 8
     assert len(result.by_credential) + len(result.by_target) >= 200
 

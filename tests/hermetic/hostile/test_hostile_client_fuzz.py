@@ -80,4 +80,5 @@ async def _run(site: Site) -> list[str]:
 
 def test_bent_requests(campaign: Any) -> None:
     wrong = campaign(_run)
+    print(f"{COUNT} bent requests of seed {SEED}, {len(wrong)} wrong")
     assert not wrong, "\n".join([f"{len(wrong)} wrong", *(one[-6000:] for one in wrong[:10])])

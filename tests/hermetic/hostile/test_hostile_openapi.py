@@ -130,15 +130,17 @@ def _plant(result: Result, document: dict[str, Any], url: str) -> None:
                     names = [
                         p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"
                     ]
-                    target += "?" + "&".join(f"{name}={odd}" for name in names)
-                    call = requests.Request(method.upper(), url).prepare()
-                    # As it is: the client would tidy it up.
-                    call.url = url + target
-                    call.headers["content-type"] = "application/json"
-                    answer = session.send(call, timeout=60)
-                    told = _problem(path, answer, set(operation["responses"]))
-                    if told:
-                        result.odd.append(f"{method} {target[:200]}: {told}")
+                    # Together, and each alone: one that is refused hides the others.
+                    together = "&".join(f"{name}={odd}" for name in names)
+                    for query in {"", together, *(f"{name}={odd}" for name in names)}:
+                        call = requests.Request(method.upper(), url).prepare()
+                        # As it is: the client would tidy it up.
+                        call.url = f"{url}{target}?{query}"
+                        call.headers["content-type"] = "application/json"
+                        answer = session.send(call, timeout=60)
+                        told = _problem(path, answer, set(operation["responses"]))
+                        if told:
+                            result.odd.append(f"{method} {target[:200]}?{query[:99]}: {told}")
 
 
 async def _run(site: Site) -> Result:

@@ -182,6 +182,7 @@ def result(module_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 
 def test_there_are_enough_of_them(result: Result) -> None:
+    print(f"{len(result.planted)} secrets, {sum(one.prompt for one in result.planted)} in prompts")
     assert sum(not one.prompt for one in result.planted) >= 200
     assert len({one.needle for one in result.planted}) == len(result.planted)
     assert sum(one.prompt and b" 200 " in result.answers[one.place][:20] for one in result.planted)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 
 import pytest
 from fault_server import FaultServer
@@ -42,6 +43,7 @@ def test_every_answer_has_its_row_once(tmp_path):
         in_thread(lambda: got.update(asyncio.run(play(server, database, tmp_path))))
     storm, found = got["storm"], got["ledger"]
     print(f"{len(storm.answered)} answers, {found.rows} rows, {dict(storm.done)}, {storm.refused}")
+    print(f"{storm.broken} connections broken, exits {dict(Counter(storm.exits))}")
     assert found.missing == []
     assert found.doubled == []
     # An end is a clean one, whatever the database does.
