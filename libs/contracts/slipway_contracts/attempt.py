@@ -1,13 +1,17 @@
 """One attempt at answering a request: the row of ``request_logs``.
 
 A request that is retried has several rows; each carries the version that was asked. ``timestamp``
-is when the attempt ended: ticks, watermarks and partitions go by it.
+is when the attempt ended: ticks, watermarks and partitions go by it. An answer from the gateway's
+cache has one row, with attempt 0: no version was asked, so it is in the usage but no evidence.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import datetime
+
+# The number of the attempt that was not made: the answer came from the gateway's cache.
+CACHED = 0
 
 
 # Not frozen, but nobody changes one: it is made for every request, and a frozen one takes 2.4 times

@@ -66,8 +66,8 @@ async def rollout_counts(
     """Counts of attempts by the tick of their end.
 
     Only ticks that lie wholly inside the step and before ``watermark``, only attempts that began in
-    the step, no shadow copies, and none whose client left before the version said anything. Sorted
-    by step, metric, tick and arm.
+    the step, no shadow copies, no answers from the cache, and none whose client left before the
+    version said anything. Sorted by step, metric, tick and arm.
     """
     rows: list[CountRow] = []
     async with pool.acquire() as connection:
@@ -141,7 +141,7 @@ WITH event AS (
     WHERE log.model_name = $1 AND log.version IN ($2, $3) AND log.started_at >= $4
         AND log."timestamp" >= to_timestamp($5::bigint)
         AND log."timestamp" < to_timestamp($6::bigint)
-        AND NOT log.shadow
+        AND NOT log.shadow AND log.attempt > 0
         AND NOT (log.client_gone AND log.ttft_ms IS NULL AND NOT log.error AND NOT log.refused)
     UNION ALL
     SELECT floor(extract(epoch FROM "timestamp") / {TICK_SECONDS})::bigint, version = $2,

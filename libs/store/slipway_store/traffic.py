@@ -1,6 +1,7 @@
 """What a version's traffic was like: stable's last hour, shadow copies, totals for people.
 
-Read from the attempts log; nothing here enters a verdict but the thresholds that a step freezes.
+Read from the attempts log, without what the gateways answered from their caches (attempt 0), of
+which a version knows nothing. Nothing here enters a verdict but the thresholds that a step freezes.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ async def over_time(
     rows = await pool.fetch(
         """SELECT date_bin(make_interval(secs => $4), "timestamp", $2) AS at, version,
             count(*) AS requests, count(*) FILTER (WHERE error OR refused) AS bad
-        FROM request_logs WHERE model_name = $1 AND NOT shadow
+        FROM request_logs WHERE model_name = $1 AND NOT shadow AND attempt > 0
             AND "timestamp" >= $2 AND "timestamp" < $3
         GROUP BY 1, 2 ORDER BY 1, 2""",
         *(model, since, until, seconds),
@@ -83,7 +84,7 @@ async def baseline(pool: Pool, *, model: str, version: str, now: datetime) -> Ba
                 FILTER (WHERE timed AND stream) AS ttft,
             percentile_cont(0.95) WITHIN GROUP (ORDER BY token_ms) FILTER (WHERE timed) AS token
         FROM (SELECT *, NOT error AND NOT refused AS timed FROM request_logs
-            WHERE model_name = $1 AND version = $2 AND NOT shadow
+            WHERE model_name = $1 AND version = $2 AND NOT shadow AND attempt > 0
                 AND "timestamp" > $3 AND "timestamp" <= $4) AS log""",
         *(model, version, now - BASELINE_WINDOW, now),
     )
@@ -130,7 +131,8 @@ async def summary(pool: Pool, *, model: str, version: str, since: datetime) -> S
             percentile_cont(0.95) WITHIN GROUP (ORDER BY ttft_ms)
                 FILTER (WHERE stream AND NOT shadow) AS ttft_p95_ms,
             max("timestamp") FILTER (WHERE NOT shadow) AS last_at
-        FROM request_logs WHERE model_name = $1 AND version = $2 AND "timestamp" >= $3""",
+        FROM request_logs
+        WHERE model_name = $1 AND version = $2 AND attempt > 0 AND "timestamp" >= $3""",
         *(model, version, since),
     )
     assert row is not None

@@ -18,7 +18,7 @@ from slipway_store.connect import Connection, Pool
 
 _LOCK = 0x51_1B_0A_73
 _BY = "day, tenant, key_id, model, version"
-_SUMS = "requests, attempts, errors, prompt_tokens, completion_tokens"
+_SUMS = "requests, cached, attempts, errors, prompt_tokens, completion_tokens"
 _SUMMED = ", ".join(f"sum({name})::bigint AS {name}" for name in _SUMS.split(", "))
 _ADDED = ", ".join(f"{name} = u.{name} + EXCLUDED.{name}" for name in _SUMS.split(", "))
 # A gap in the counting (nobody was there to count) is not charged beyond this.
@@ -27,7 +27,8 @@ _LONGEST_GAP_SECONDS = 900.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """One line. ``requests``: first attempts; ``attempts``: with retries. ``day``: UTC."""
+    """One line. ``requests``: what was answered or failed, ``cached`` of them without asking a
+    version; ``attempts``: at versions, with retries. ``day``: UTC."""
 
     day: date
     tenant: str
@@ -35,6 +36,7 @@ class Usage:
     model: str
     version: str
     requests: int
+    cached: int
     attempts: int
     errors: int
     prompt_tokens: int

@@ -9,6 +9,7 @@ from datetime import date
 import pytest
 from attempt_rows import T0, attempt
 
+from slipway_contracts.attempt import CACHED
 from slipway_store.attempts import insert, ship
 from slipway_store.connect import Pool
 from slipway_store.feedback import judge_answer
@@ -41,6 +42,20 @@ async def test_rows_are_summed_by_who_and_what(pool: Pool) -> None:
     assert await fold(pool)
     assert await lines(pool) == [acme, other]
     assert await pool.fetchval("SELECT count(*) FROM usage_deltas") == 0
+
+
+async def test_an_answer_from_the_cache_is_a_request_and_no_attempt(pool: Pool) -> None:
+    rows = [
+        attempt(1, tenant="acme", key_id="k1", **TOKENS),
+        attempt(2, tenant="acme", key_id="k1", attempt=CACHED),
+    ]
+    await ship(pool, gateway="g", segment="s", offset=10, attempts=rows)
+    for _ in range(2):
+        (line,) = await lines(pool)
+        assert (line.requests, line.cached, line.attempts) == (2, 1, 1)
+        assert (line.prompt_tokens, line.completion_tokens) == (10, 5)
+        await fold(pool)
+    assert await judge_answer(pool, request_id=rows[1].request_id, tenant="acme", thumbs_down=True)
 
 
 async def test_overlapping_and_repeated_batches_count_once(pool: Pool) -> None:

@@ -29,6 +29,7 @@ def line(**fields: object) -> Usage:
         "model": "demo",
         "version": "v1",
         "requests": 3,
+        "cached": 1,
         "attempts": 4,
         "errors": 1,
         "prompt_tokens": 10,

@@ -85,8 +85,8 @@ def summarise(lines: Sequence[Usage], groups: Sequence[By]) -> list[dict[str, ob
         counted = {
             name: fields[name]
             for name in (
-                *("requests", "attempts", "errors", "prompt_tokens", "completion_tokens"),
-                "gpu_seconds",
+                *("requests", "cached", "attempts", "errors", "prompt_tokens"),
+                *("completion_tokens", "gpu_seconds"),
             )
         }
         known = sums.get(key)

@@ -154,6 +154,7 @@ class UsageLine(BaseModel):
     model: str
     version: str
     requests: int
+    cached: int
     attempts: int
     errors: int
     prompt_tokens: int

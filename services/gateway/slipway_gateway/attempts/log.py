@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from slipway_contracts.attempt import Attempt, Overdue
+from slipway_contracts.attempt import CACHED, Attempt, Overdue
 from slipway_gateway.attempts.clock import RowClock
 from slipway_gateway.attempts.segment import Segments
 
@@ -19,7 +19,8 @@ logger = logging.getLogger(__name__)
 
 
 class AttemptLog:
-    """``on_attempt`` sees every attempt after it was appended (metrics, guard)."""
+    """``on_attempt`` sees every attempt after it was appended (metrics, guard); an answer from the
+    cache is none."""
 
     def __init__(self, segments: Segments, clock: RowClock) -> None:
         self.clock = clock
@@ -38,7 +39,7 @@ class AttemptLog:
             self._tell(row, error)
         else:
             self.appended += 1
-        if isinstance(row, Attempt):
+        if isinstance(row, Attempt) and row.attempt != CACHED:
             for observe in self.on_attempt:
                 observe(row)
 

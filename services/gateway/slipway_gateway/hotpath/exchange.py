@@ -43,6 +43,7 @@ from slipway_gateway.errors import (
 from slipway_gateway.hotpath import respond
 from slipway_gateway.hotpath.admission import admit
 from slipway_gateway.hotpath.attempt import CLIENT_GONE, NEVER, Attempt
+from slipway_gateway.hotpath.cached import log_cached
 from slipway_gateway.hotpath.head import passed_on, read_head, request_id_of
 from slipway_gateway.hotpath.record import Subject
 from slipway_gateway.outcome import Observed
@@ -253,7 +254,7 @@ class Exchange:
         return route
 
     def _answered_before(self, ask: Ask, caller: Caller, now: float) -> bool:
-        """From the cache. No attempt is made, so there is no row: it is no evidence."""
+        """From the cache. No attempt is made; the row says so."""
         tenant = caller.tenant or caller.identity
         question = Question(tenant=tenant, version=self._version, path=ask.path, body=self._body)
         body = self._hot.cache.lookup(question, now)
@@ -261,6 +262,8 @@ class Exchange:
             self._question = question
             return False
         status, answer = self.translated(200, body, 0.0)
+        assert self._subject is not None
+        log_cached(self._hot.journal, self._subject, self._version, body, now)
         self._send_whole(status, answer, respond.JSON + b"x-slipway-cache: hit\r\n")
         return True
 
