@@ -33,9 +33,10 @@ class Outcome(Enum):
 
 
 class Place:
-    """One attempt at one backend. ``began``: when it asked for its place."""
+    """One attempt at one backend. ``began``: when it asked for its place. ``timed``: nobody but the
+    backend made its answer wait."""
 
-    __slots__ = ("_gate", "_open", "backend", "began", "turn")
+    __slots__ = ("_gate", "_open", "backend", "began", "timed", "turn")
 
     def __init__(self, gate: Gate, backend: str, began: float, turn: Turn) -> None:
         self._gate = gate
@@ -43,10 +44,16 @@ class Place:
         self.backend = backend
         self.began = began
         self.turn = turn
+        self.timed = True
 
     def first_byte(self, now: float) -> None:
         """The answer begins."""
         self._gate.queues.answered(self.backend, self.turn, now)
+
+    def served(self, now: float, *, tokens: int, prompt: int) -> None:
+        """The whole answer has come; call it before ``end``."""
+        if self.timed:
+            self._gate.queues.served(self.backend, self.turn, now, tokens=tokens, prompt=prompt)
 
     def end(self, outcome: Outcome, now: float) -> None:
         """The attempt is over; a second call does nothing."""

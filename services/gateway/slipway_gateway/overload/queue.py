@@ -83,9 +83,10 @@ _SMOOTHING = 1 / 32
 
 
 class Turn:
-    """One request's place. ``since``: when it was admitted, or began to wait."""
+    """One request's place. ``since``: when it was admitted, or began to wait. ``beside``: of how
+    many admitted it was the last."""
 
-    __slots__ = ("caller", "line", "on_turn", "priority", "since", "state", "tenant")
+    __slots__ = ("beside", "caller", "line", "on_turn", "priority", "since", "state", "tenant")
 
     def __init__(self, line: Line, state: State, since: float, on_turn: OnTurn) -> None:
         self.line = line
@@ -94,6 +95,7 @@ class Turn:
         self.on_turn = on_turn
         self.tenant = self.caller = ""
         self.priority = 0
+        self.beside = line.busy
 
     @property
     def admitted(self) -> bool:
@@ -208,6 +210,7 @@ class Line:
             self.busy += 1
             turn.state = State.ADMITTED
             turn.since = now
+            turn.beside = self.busy
             turn.on_turn(None)
 
     def _next_class(self) -> Class[Turn]:

@@ -1,14 +1,16 @@
 """The queues of every backend, each as wide as what the backend has shown that it bears.
 
-The one place where ``Line`` (who is next) meets ``AdaptiveLimits`` (how many at once). The hot path
-calls ``enter``, ``answered`` or ``refused``, and ``leave``; the sweep of deadlines calls ``sweep``.
-Pure and synchronous; monotonic seconds come from the caller.
+The one place where ``Line`` (who is next) meets ``AdaptiveLimits`` and ``Knees`` (how many at once:
+whichever is less). The hot path calls ``enter``, ``answered``, ``served`` or ``refused``, and
+``leave``; the sweep of deadlines calls ``sweep``. Pure and synchronous; monotonic seconds come from
+the caller.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Mapping
 
+from slipway_gateway.overload.knee import Knees
 from slipway_gateway.overload.limiter import AdaptiveLimits
 from slipway_gateway.overload.queue import Asker, Line, OnTurn, QueueRule, Turn
 
@@ -16,8 +18,11 @@ from slipway_gateway.overload.queue import Asker, Line, OnTurn, QueueRule, Turn
 class Queues:
     """By whatever tells backends apart, the same as the limits and breakers are asked for."""
 
-    def __init__(self, limits: AdaptiveLimits, rule: QueueRule | None = None) -> None:
+    def __init__(
+        self, limits: AdaptiveLimits, rule: QueueRule | None = None, *, knees: Knees | None = None
+    ) -> None:
         self._limits = limits
+        self._knees = knees or Knees()
         self._rule = rule or QueueRule()
         self._lines: dict[Hashable, Line] = {}
 
@@ -25,17 +30,26 @@ class Queues:
         """A turn: ``admitted`` at once, or told later by ``on_turn``. Raises NoCapacity."""
         line = self._lines.get(backend)
         if line is None:
-            line = self._lines[backend] = Line(self._limits.limit(backend), self._rule)
+            line = self._lines[backend] = Line(self._limit(backend), self._rule)
         return line.enter(asker, now, on_turn)
 
     def answered(self, backend: Hashable, turn: Turn, now: float) -> None:
         """The answer's first byte has come."""
         self._limits.answered(backend, now - turn.since, turn.line.busy)
 
+    def served(
+        self, backend: Hashable, turn: Turn, now: float, *, tokens: int, prompt: int
+    ) -> None:
+        """The whole answer has come, as fast as the backend could."""
+        in_flight = (turn.beside + turn.line.busy) / 2
+        knee = self._knees.of(backend)
+        knee.served(turn.since, now, in_flight=in_flight, tokens=tokens, prompt=prompt)
+
     def refused(self, backend: Hashable, turn: Turn, now: float) -> None:
         """The backend had no room: 503, 429, or a connection that it did not accept."""
         line = turn.line
-        limit = self._limits.refused(backend, now, line.busy)
+        self._limits.refused(backend, now, line.busy)
+        limit = self._limit(backend)
         if limit != line.capacity:
             line.resize(limit, now)
 
@@ -48,7 +62,9 @@ class Queues:
         for backend, line in tuple(self._lines.items()):
             if line.waiting:
                 line.expire(now)
-            limit = self._limits.tick(backend, now, line.busy)
+            self._limits.tick(backend, now, line.busy)
+            self._knees.tick(backend, now)
+            limit = self._limit(backend)
             if limit != line.capacity:
                 line.resize(limit, now)
 
@@ -66,4 +82,9 @@ class Queues:
         ]
         for backend in gone:
             del self._lines[backend]
-        self._limits.forget({*keep, *self._lines})
+        kept = {*keep, *self._lines}
+        self._limits.forget(kept)
+        self._knees.forget(kept)
+
+    def _limit(self, backend: Hashable) -> int:
+        return min(self._limits.limit(backend), self._knees.limit(backend))
