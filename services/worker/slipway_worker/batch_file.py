@@ -147,4 +147,8 @@ class BatchReader:
         if body.get("stream"):
             said = "a batch has no streams; leave stream out"
             return wrong("invalid_parameter", said, "body.stream")
-        return NewLine(line=number, custom_id=custom_id, request=orjson.dumps(body))
+        try:
+            return NewLine(line=number, custom_id=custom_id, request=orjson.dumps(body))
+        except orjson.JSONEncodeError:
+            # What can be read is not always shallow enough to write.
+            return wrong("invalid_parameter", "body is nested too deeply", "body")

@@ -13,6 +13,7 @@ from slipway_worker import batch_file
 from slipway_worker.batch_file import BatchReader
 
 CHAT = "/v1/chat/completions"
+DEEP: Any = json.loads("[" * 300 + "]" * 300)
 GOOD: dict[str, Any] = {"custom_id": "a", "method": "POST", "url": CHAT, "body": {"model": "m"}}
 
 
@@ -50,6 +51,7 @@ def test_empty_lines_count_and_carry_nothing() -> None:
         (GOOD | {"body": {"model": ""}}, "missing_required_parameter", "body.model"),
         (GOOD | {"body": {"model": "other"}}, "model_not_allowed", "body.model"),
         (GOOD | {"body": {"model": "m", "stream": True}}, "invalid_parameter", "body.stream"),
+        (GOOD | {"body": {"model": "m", "a": DEEP}}, "invalid_parameter", "body"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(wrong: Any, code: str, param: str | None) -> None:
