@@ -1,8 +1,9 @@
-"""The operator's process and its one other verb: settings, signals, and which platform it is.
+"""The operator's process and its other verbs: settings, signals, and which platform it is.
 
 ``python -m slipway_operator`` reconciles until SIGTERM; ``… stop-runs --home HOME`` ends the runs
-of a local home that is being taken down. Each platform has a composition root of its own, imported
-here when it is the one: a laptop needs no Kubernetes client.
+of a local home that is being taken down; ``… schema`` tells the database's schema version, with
+``--back`` it undoes the last migration, before an older release takes over. Each platform has a
+composition root of its own, imported here when it is the one: a laptop needs no Kubernetes client.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from slipway_operator.errors import LeaseLost, Terminal
-from slipway_operator.settings import KubernetesSettings, Platform, Settings
+from slipway_operator.settings import Database, KubernetesSettings, Platform, Settings
+from slipway_store.errors import UNAVAILABLE, StoreError
+from slipway_store.migrate import load_migrations, schema_version, step_back
 from slipway_telemetry.client import only_the_catalogue
 from slipway_telemetry.line import Service
 from slipway_telemetry.logs import configure_logs
@@ -92,12 +95,31 @@ def _leaves(group: ExceptionGroup[Exception]) -> list[Exception]:
     return found
 
 
+def _schema(*, back: bool) -> int:
+    """The exit status; what went wrong is for a person."""
+    dsn = Database().dsn.get_secret_value()  # filled from the environment
+    try:
+        version = asyncio.run(step_back(dsn) if back else schema_version(dsn))
+    except StoreError as error:
+        print(f"slipway_operator: {error}", file=sys.stderr)
+        return 1
+    except UNAVAILABLE as error:
+        print(f"slipway_operator: PostgreSQL: {error or type(error).__name__}", file=sys.stderr)
+        return 1
+    print(f"schema version {version} of {len(load_migrations())}")
+    return 0
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="slipway_operator", description=__doc__)
     verbs = parser.add_subparsers(dest="verb")
     stop_runs = verbs.add_parser("stop-runs", help="end every run of a home at a checkpoint")
     stop_runs.add_argument("--home", type=Path, required=True)
+    schema = verbs.add_parser("schema", help="print the database's schema version")
+    schema.add_argument("--back", action="store_true", help="undo its last migration first")
     arguments = parser.parse_args()
+    if arguments.verb == "schema":
+        sys.exit(_schema(back=arguments.back))
     if arguments.verb == "stop-runs":
         from slipway_operator.platforms.local.runs import stop_all
 

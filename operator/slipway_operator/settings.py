@@ -24,6 +24,12 @@ class Platform(_Environment):
     platform: Literal["local", "kubernetes"] = "local"
 
 
+class Database(_Environment):
+    """All that the verb ``schema`` needs, on either platform."""
+
+    dsn: SecretStr
+
+
 class Settings(_Environment):
     """The local platform. One line a field. ``dsn`` may hold a password, so it prints redacted."""
 

@@ -66,7 +66,8 @@ async def migrate(dsn: str, *, to: int | None = None) -> int:
         if current > len(migrations):
             raise MigrationError(
                 f"the database has schema version {current}, this program knows {len(migrations)}: "
-                "upgrade the program"
+                "upgrade the program, or take the schema a step back with the newer one "
+                "(python -m slipway_operator schema --back)"
             )
         for migration in migrations[current:target]:
             await _step(connection, migration.up, migration, version=migration.version)
@@ -81,6 +82,30 @@ async def migrate_down(dsn: str, *, to: int = 0) -> int:
         for migration in reversed(migrations[to:current]):
             await _step(connection, migration.down, migration, version=migration.version - 1)
         return min(current, to)
+
+
+async def schema_version(dsn: str) -> int:
+    """The database's; 0 before the first migration."""
+    async with _locked(dsn) as connection:
+        return await _current(connection)
+
+
+async def step_back(dsn: str) -> int:
+    """Undo the last migration, for the release before this one. Returns the version.
+
+    Raises MigrationError when there is none, or this program does not know it.
+    """
+    migrations = load_migrations()
+    async with _locked(dsn) as connection:
+        current = await _current(connection)
+        if not 0 < current <= len(migrations):
+            raise MigrationError(
+                f"the database has schema version {current}, this program can undo 1 to "
+                f"{len(migrations)}: use the release that made it"
+            )
+        migration = migrations[current - 1]
+        await _step(connection, migration.down, migration, version=current - 1)
+        return current - 1
 
 
 async def _step(connection: Any, sql: str, migration: Migration, *, version: int) -> None:

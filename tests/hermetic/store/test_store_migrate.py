@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 
 import asyncpg
 import pytest
 
 from slipway_store import migrate as module
 from slipway_store.errors import MigrationError
-from slipway_store.migrate import Migration, load_migrations, migrate, migrate_down
+from slipway_store.migrate import (
+    Migration,
+    load_migrations,
+    migrate,
+    migrate_down,
+    schema_version,
+    step_back,
+)
 
 NEWEST = len(load_migrations())
 SCHEMA = """SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns
@@ -51,6 +60,40 @@ async def test_again_changes_nothing(empty_dsn: str) -> None:
     await migrate(empty_dsn)
     assert await migrate(empty_dsn) == NEWEST
     assert await migrate_down(empty_dsn, to=NEWEST) == NEWEST
+
+
+async def test_one_step_back_and_up_again(empty_dsn: str) -> None:
+    await migrate(empty_dsn)
+    newest = await schema(empty_dsn)
+    for version in range(NEWEST - 1, -1, -1):
+        assert await step_back(empty_dsn) == version == await schema_version(empty_dsn)
+    with pytest.raises(MigrationError, match="has schema version 0"):
+        await step_back(empty_dsn)
+    assert await migrate(empty_dsn) == NEWEST
+    assert await schema(empty_dsn) == newest
+
+
+async def test_the_operator_takes_it_a_step_back_by_command(empty_dsn: str) -> None:
+    await migrate(empty_dsn)
+
+    async def run(*more: str) -> tuple[int, str]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "slipway_operator", "schema", *more),
+            env={**os.environ, "SLIPWAY_OPERATOR_DSN": empty_dsn},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, said.decode()
+
+    assert await run() == (0, f"schema version {NEWEST} of {NEWEST}\n")
+    assert await run("--back") == (0, f"schema version {NEWEST - 1} of {NEWEST}\n")
+    await migrate_down(empty_dsn)
+    status, said = await run("--back")
+    assert status == 1
+    assert "use the release that made it" in said
+    assert "Traceback" not in said
 
 
 async def test_processes_that_start_together_take_turns(empty_dsn: str) -> None:
