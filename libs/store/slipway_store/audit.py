@@ -27,7 +27,7 @@ SYSTEM = Actor(name="system")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """One change. ``target`` is ``tenant:NAME`` or ``key:ID``."""
+    """One change. ``target`` is ``tenant:NAME``, ``key:ID`` or ``jobs``."""
 
     id: int
     at: datetime

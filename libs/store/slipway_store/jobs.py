@@ -16,6 +16,7 @@ from uuid import UUID
 
 import asyncpg
 
+from slipway_store.audit import SYSTEM, Actor, record
 from slipway_store.clean import clean
 from slipway_store.connect import Connection, Pool
 from slipway_store.errors import NotFound
@@ -28,6 +29,21 @@ _REOPEN: Mapping[str, str] = {
         FROM unnest($1::bytea[]) AS payload
         WHERE state = 'failed'
             AND id = (convert_from(payload, 'UTF8')::jsonb ->> 'question')::bigint""",
+    # A line of a batch that has ended stays as the error file has it.
+    "batch-line": """WITH told AS (
+            SELECT convert_from(payload, 'UTF8')::jsonb AS job FROM unnest($1::bytea[]) AS payload
+        ), open AS (
+            SELECT id FROM batches WHERE id IN (SELECT job ->> 'batch' FROM told)
+                AND status = 'in_progress' ORDER BY id FOR UPDATE
+        ), reopened AS (
+            UPDATE batch_lines SET state = 'waiting', error = NULL FROM told, open
+            WHERE batch_id = open.id AND batch_id = job ->> 'batch'
+                AND line = (job ->> 'line')::int AND state = 'failed' AND status_code IS NULL
+            RETURNING batch_id
+        )
+        UPDATE batches SET failed = failed - count
+        FROM (SELECT batch_id, count(*) FROM reopened GROUP BY batch_id) AS again
+        WHERE id = batch_id""",
 }
 
 
@@ -264,7 +280,9 @@ async def list_dead(pool: Pool, *, limit: int = 200) -> list[DeadJob]:
     return [DeadJob(**dict(row)) for row in rows]
 
 
-async def retry_dead(pool: Pool, jobs: Sequence[int] | None = None) -> list[int]:
+async def retry_dead(
+    pool: Pool, jobs: Sequence[int] | None = None, *, actor: Actor = SYSTEM
+) -> list[int]:
     """Queue dead jobs again as new, under their old ids; None: all of them.
 
     Raises NotFound, and changes nothing, where one of the ids is not a dead job.
@@ -281,7 +299,10 @@ async def retry_dead(pool: Pool, jobs: Sequence[int] | None = None) -> list[int]
                 "`slipway jobs list` shows them"
             )
         await _requeue(connection, rows)
-    return sorted(row["id"] for row in rows)
+        retried = sorted(row["id"] for row in rows)
+        if retried:
+            await record(connection, actor, "jobs.retry", "jobs", after={"ids": retried})
+    return retried
 
 
 async def _requeue(connection: Connection, rows: Sequence[asyncpg.Record]) -> None:

@@ -273,4 +273,4 @@ class PostgresJobs:
 
     async def retry(self, chosen: Sequence[int] | None) -> Sequence[int]:
         with _translated():
-            return await jobs.retry_dead(self.pool, chosen)
+            return await jobs.retry_dead(self.pool, chosen, actor=_actor())

@@ -26,10 +26,10 @@ async def connect_cluster(target: ClusterTarget) -> AsyncIterator[Session]:
             events=ClusterEvents(api),
             progress=StatusProgress(),
             evidence=_Away("measurements and the request log"),
-            keys=_Away("API keys"),
-            jobs=_Away("the job queue"),
-            tenants=_Away("tenants"),
-            usage=_Away("usage"),
+            keys=_Away("API keys", "/admin/keys"),
+            jobs=_Away("jobs", "/admin/jobs"),
+            tenants=_Away("tenants", "/admin/tenants"),
+            usage=_Away("figures of usage", "/admin/usage"),
         )
 
 
@@ -47,15 +47,17 @@ class StatusProgress:
 class _Away:
     """Whatever is asked of it, it is out of reach from here."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, route: str = "") -> None:
         self._what = what
+        self._instead = f"use {route} of the gateway, with a key for the endpoint admin"
+        if not route:
+            self._instead = "give a Prometheus (--prometheus) for figures"
 
     def __getattr__(self, name: str) -> Any:
         async def refuse(*_arguments: object, **_options: object) -> NoReturn:
             raise OutOfReach(
                 f"{self._what} are in the platform's PostgreSQL, which a cluster does not show to "
-                "the outside; use Slipway's admin routes at the gateway, or a Prometheus "
-                "(--prometheus) for metrics"
+                f"the outside; {self._instead}"
             )
 
         return refuse

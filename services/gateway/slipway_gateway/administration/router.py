@@ -1,4 +1,4 @@
-"""The router of ``/admin``: tenants, keys, usage, audit, each with the errors that they answer."""
+"""The router of ``/admin``: tenants, keys, jobs, usage, audit, each with the errors it answers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Depends
 
 from slipway_gateway.administration.door import Admit, Door
+from slipway_gateway.administration.jobs import add_jobs
 from slipway_gateway.administration.keys import add_keys
 from slipway_gateway.administration.reports import add_reports
 from slipway_gateway.administration.tenants import add_tenants
@@ -18,7 +19,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     400: {"description": "a field is wrong; the message names it"},
     401: {"description": "no valid key"},
     403: {"description": "the key lacks the admin endpoint scope"},
-    404: {"description": "there is no such tenant or key"},
+    404: {"description": "there is no such tenant, key or dead job"},
     409: {"description": "the state of the tenant or key does not allow it"},
     503: {"description": "the database is away"},
 }
@@ -31,5 +32,6 @@ def admin_router(gateway: Gateway, admit: Admit) -> APIRouter:
     router = APIRouter(prefix="/admin", tags=["Admin"], responses=_ERRORS, dependencies=[enter])
     add_tenants(router, door)
     add_keys(router, door)
+    add_jobs(router, door)
     add_reports(router, door)
     return router
