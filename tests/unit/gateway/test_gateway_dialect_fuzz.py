@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from slipway_gateway.errors import GatewayError
 
-EXAMPLES = 20_000 if os.environ.get("SLIPWAY_SOAK") else 500
+EXAMPLES = 5_000 if os.environ.get("SLIPWAY_SOAK") else 500
 fuzzed = settings(
     max_examples=EXAMPLES,
     deadline=None,
