@@ -64,6 +64,8 @@ ENVIRONMENT = [
 ]
 ROUTES = {
     "/admin/audit": {"GET"},
+    "/admin/jobs": {"GET"},
+    "/admin/jobs/retry": {"POST"},
     "/admin/keys": {"GET", "POST"},
     "/admin/keys/{key_id}": {"GET"},
     "/admin/keys/{key_id}/revoke": {"POST"},
