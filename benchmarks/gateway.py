@@ -100,7 +100,7 @@ async def _answered(system: System, sent: list[bytes], count: int, *, stream: bo
     result = await burst(system.port, sent, count=count, connections=lines, expect=expect)
     if result.failed:
         wrong = f"{result.failed} of {count} answers ({'stream' if stream else 'whole'})"
-        raise WrongAnswers(f"{system.name} had {wrong} that were wrong")
+        raise WrongAnswers(f"{system.name} had {wrong} that were wrong: {result.wrong}")
 
 
 async def run(options: argparse.Namespace, dsn: str, folder: Path) -> dict[str, Any]:
@@ -199,8 +199,8 @@ def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--requests", type=int, default=2000, help="plain requests a burst")
-    parser.add_argument("--streams", type=int, default=400, help="100-chunk streams a burst")
+    parser.add_argument("--requests", type=int, default=6000, help="plain requests a burst")
+    parser.add_argument("--streams", type=int, default=800, help="100-chunk streams a burst")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
     options = parser.parse_args()
     # Not the default folder: its parents may be closed to the user that root runs PostgreSQL as.

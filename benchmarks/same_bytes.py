@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
-from benchmarks.load import read_answer
+from benchmarks.load import chunked, read_answer, unframed
 
 from slipway_store.connect import Pool
 
@@ -30,19 +30,7 @@ async def _body(port: int, message: bytes) -> bytes:
         head, body = await read_answer(reader)
     finally:
         writer.close()
-    return unframed(body) if b"transfer-encoding: chunked" in head.lower() else body
-
-
-def unframed(body: bytes) -> bytes:
-    """Without the sizes of chunks."""
-    out, at = bytearray(), 0
-    while True:
-        end = body.index(b"\r\n", at)
-        size = int(body[at:end], 16)
-        if not size:
-            return bytes(out)
-        out += body[end + 2 : end + 2 + size]
-        at = end + 2 + size + 2
+    return unframed(body) if chunked(head) else body
 
 
 async def unread(pool: Pool) -> dict[str, int]:

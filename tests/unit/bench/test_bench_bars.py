@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from benchmarks.bars import BARS, Bar, figure_of
 from benchmarks.bench_gateway import judged
+from benchmarks.load import unframed
 from benchmarks.parts import PARTS
-from benchmarks.same_bytes import unframed
 
 MOST = Bar(what="cost", part="relay", figure="ratio.peer.request", most=0.75)
 LEAST = Bar(what="speed", part="relay", figure="rows", least=30_000)
