@@ -272,12 +272,12 @@ def _first_keys(settings: Settings) -> list[FirstKey]:
 
 def _dialects(settings: Settings) -> dict[str, Dialect]:
     dialects: tuple[Dialect, ...] = (
-        Chat(),
+        Chat(remote_media=settings.remote_media),
         Completions(),
         Forward(),
         ForwardBatch(settings.batch_limit),
         Embeddings(),
-        Responses(),
+        Responses(remote_media=settings.remote_media),
     )
     return {dialect.path: dialect for dialect in dialects}
 

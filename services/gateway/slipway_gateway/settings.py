@@ -128,6 +128,11 @@ class Settings(BaseSettings):
     )
     cache_ttl: Seconds = Field(default=300, description="an answer is given again so long")
 
+    remote_media: bool = Field(
+        default=False,
+        description="engines may fetch the addresses of images and sound in chats; else only data: "
+        "URLs pass. What an engine can reach is then what every client can reach",
+    )
     shadow_concurrency: int = Field(default=8, ge=0, description="copies beyond this are dropped")
     batch_limit: int = Field(default=64, ge=1, description="texts in one /forward_batch")
 

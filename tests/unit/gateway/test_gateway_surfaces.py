@@ -52,6 +52,7 @@ ENVIRONMENT = [
     "queue_limit",
     "queue_timeout",
     "redact",
+    "remote_media",
     "segment_limit",
     "segments_limit",
     "shadow_concurrency",

@@ -15,6 +15,7 @@ from slipway_contracts.model import GenerationDefaults
 from slipway_contracts.route import ModelRoute
 from slipway_gateway.ask import Ask
 from slipway_gateway.dialects.base import Reply, StreamMap, read_object, write_object
+from slipway_gateway.dialects.media import refuse_addresses
 from slipway_gateway.errors import BackendError, GatewayError, SchemaViolation
 from slipway_gateway.render import openai_error
 
@@ -47,9 +48,12 @@ class OpenAIShape:
 
 
 class Chat(OpenAIShape):
-    """``POST /v1/chat/completions``."""
+    """``POST /v1/chat/completions``. ``remote_media``: engines may fetch addresses."""
 
     path = "/v1/chat/completions"
+
+    def __init__(self, *, remote_media: bool = False) -> None:
+        self._remote_media = remote_media
 
     def parse(self, body: bytes, defaults: GenerationDefaults) -> Ask:
         fields = read_object(body)
@@ -57,6 +61,8 @@ class Chat(OpenAIShape):
         if not isinstance(messages, list) or not messages:
             raise SchemaViolation("messages must be a non-empty list", param="messages")
         system, first, last = _read_messages(messages)
+        if not self._remote_media:
+            refuse_addresses(messages)
         limits = (fields.get("max_tokens"), fields.get("max_completion_tokens"))
         return Ask(
             **read_common(fields),

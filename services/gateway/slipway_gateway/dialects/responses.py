@@ -24,8 +24,8 @@ class Responses(OpenAIShape):
 
     path = "/v1/responses"
 
-    def __init__(self) -> None:
-        self._chat = Chat()
+    def __init__(self, *, remote_media: bool = False) -> None:
+        self._chat = Chat(remote_media=remote_media)
 
     def parse(self, body: bytes, defaults: GenerationDefaults) -> Ask:
         fields = read_object(body)
