@@ -54,6 +54,7 @@ class KneeRule:
     close: float = 1.1
     more: float = 1.15
     much_more: float = 1.4
+    turn: int = 32
     rest: int = 4
     rest_most: int = 64
     memory: int = 8
@@ -68,6 +69,8 @@ _PROMPT = 1 / 64
 # Of one length in one window, to believe their mean.
 _ENOUGH = 4
 _FEWER, _MORE = -1, 1
+# Seconds within which all begin a trial with more.
+_TURNS = 3
 
 
 class _Window:
@@ -87,9 +90,9 @@ class Knee:
     """One backend's."""
 
     __slots__ = (
-        "_before", "_chain", "_changed", "_due", "_failed", "_few", "_floors", "_next", "_pause",
+        "_before", "_chain", "_changed", "_due", "_few", "_floors", "_next", "_pause", "_raised",
         "_rule", "_second", "_since", "_step", "_trial", "_wall", "_window", "_windows", "at",
-        "limit", "work",
+        "limit", "peers", "work",
     )  # fmt: skip
 
     def __init__(self, rule: KneeRule, *, wall: float = 0.0) -> None:
@@ -103,6 +106,8 @@ class Knee:
         self._floors = [inf] * _BUCKETS
         self._window = _Window()
         self._since = self._changed = -inf
+        # Gateways before the same engine, this one too.
+        self.peers = 1
         self._second = 0
         self._learn_anew(0.0, 0.0)
 
@@ -113,12 +118,12 @@ class Knee:
         # So many brought less: they were too few.
         self._few = 0.0
         self._trial = 0
-        # Of the last trial: it has brought something.
+        # Of the last trial: whether it has brought something, and which is to follow it.
         self._chain = False
         self._next = _FEWER
-        self._failed = False
-        self._step = self._rule.more
-        # Seconds, and the one of the wall clock from which on something may be tried.
+        self._raised = False
+        self._step = self._rule.more if self.peers == 1 else self._rule.much_more
+        # Seconds, and the one of the wall clock from which on fewer may be tried.
         self._pause = self._rule.rest
         self._due = 0
 
@@ -195,7 +200,7 @@ class Knee:
         elif not self._is_as_before(n, work):
             return
         steady = self._windows >= (3 if self.limit == inf else 2) or self._chain
-        if steady and self._second >= self._due and n >= self._rule.near * self.at:
+        if steady and n >= self._rule.near * self.at:
             self._try()
 
     def _is_as_before(self, n: float, work: float) -> bool:
@@ -203,7 +208,10 @@ class Knee:
         rule = self._rule
         more, gain = n / self.at, work / self.work
         if more >= rule.other:
-            if gain < more**rule.pays and n > rule.least:
+            if gain * rule.other < 1:
+                # Nobody queues for less work: it has become slower, and therefore more wait for it.
+                self._learn_anew(n, work)
+            elif gain < more**rule.pays and n > rule.least:
                 self.limit = max(rule.least, self.at * max(1.0, gain), n / 2)
                 self._learn_anew(0.0, 0.0)
             else:
@@ -221,46 +229,45 @@ class Knee:
         """What a trial has brought."""
         rule = self._rule
         more, gain = n / self.at, work / self.work
-        as_good = gain >= more**rule.pays
+        # Who alone of several gateways sends more takes the others' share; that does not pay.
+        pays = rule.pays if trial == _FEWER else 1 - (1 - rule.pays) / self.peers
+        as_good = gain >= more**pays
         found = as_good and (more > 1.05 if trial == _MORE else more < 0.95)
-        self._step = rule.more
-        if trial == _MORE and found:
-            self._few = max(self._few, self.at)
-            if gain >= more**rule.pays_well:
-                self._step = rule.much_more
-        elif trial == _FEWER and not as_good:
-            self._few = max(self._few, n)
-        self._next = trial if found else -trial
+        self._step = rule.more if self.peers == 1 else rule.much_more
+        self._chain = found
         if found:
+            if trial == _MORE:
+                self._few = max(self._few, self.at)
+                if gain >= more**rule.pays_well:
+                    self._step = rule.much_more
             self.at, self.work, self._windows = n, work, 1
             self.limit = max(rule.least, n)
-            self._failed, self._pause = False, rule.rest
-            self._chain = True
+            self._next, self._pause = trial, rule.rest
             return
-        self.limit = self._before
-        if self._failed or self.limit == inf:
-            # Both ways, one after the other: it is where it belongs.
-            self._failed, self._due = False, self._second // self._pause * self._pause + self._pause
+        self.limit, self._next = self._before, _FEWER
+        if trial == _FEWER:
+            if not self._raised:
+                self._next = _MORE
+            if not as_good:
+                self._few = max(self._few, n)
+            self._due = self._second + self._pause
             self._pause = min(self._pause * 2, rule.rest_most)
-        else:
-            # What ``at`` brings is measured again before the other way is tried.
-            self._failed, self._due = True, self._second + 1
 
     def _try(self) -> None:
         """A window with fewer, or with more."""
         rule = self._rule
         too_few = max(self._few, rule.least)
+        room = self.at > rule.close * too_few
         self._before = self.limit
-        fewer = self.at > rule.close * too_few
         if self.limit == inf:
-            if fewer and self.at >= rule.slow * self.work:
+            if room and self._second >= self._due and self.at >= rule.slow * self.work:
                 self._with_fewer(too_few)
-        elif fewer and self._next == _FEWER:
-            self._with_fewer(too_few)
-        else:
-            self._failed = self._failed or not fewer
+        elif self._next == _MORE or self._second % rule.turn < _TURNS:
+            self._raised = True
             self.limit = self._step * self.at
             self._trial = _MORE
+        elif room and self._second >= self._due:
+            self._with_fewer(too_few)
 
     def _with_fewer(self, too_few: float) -> None:
         """Half-way to what the work says if answers were not slow for another reason."""

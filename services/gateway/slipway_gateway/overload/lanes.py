@@ -93,11 +93,12 @@ class Class(Generic[Item]):
 
     def loser(self, name: str, caller: str) -> Item | None:
         """The turn that gives way to one of this caller's: the newest of who holds most. None
-        where that is the caller itself."""
+        where that is the caller itself, or hardly holds more: to refuse who has just come is
+        kinder than to refuse who has waited."""
         lane = self._lanes.get(name)
-        if self._longest > (lane.size if lane is not None else 0) + 1:
+        if self._longest > _enough(lane.size if lane is not None else 0):
             return self.newest_of_longest()
-        if lane is None or not lane.size or len(lane.longest()) <= lane.held(caller) + 1:
+        if lane is None or not lane.size or len(lane.longest()) <= _enough(lane.held(caller)):
             return None
         return next(reversed(lane.longest()))
 
@@ -185,3 +186,8 @@ class Class(Generic[Item]):
                     del self._lanes[lane.name]
             self._order = [entry for entry in self._order if entry[2].listed]
             heapq.heapify(self._order)
+
+
+def _enough(held: int) -> int:
+    """Who holds more than this holds more than its share, beside one that holds so many."""
+    return held + 1 + held // 4
