@@ -82,20 +82,25 @@ async def read_route(pool: Pool, model: str) -> ModelRoute | None:
     return ModelRoute.model_validate(row["body"] | {"revision": row["revision"]})
 
 
-async def heartbeat(pool: Pool, beat: Heartbeat) -> None:
-    """Write the gateway's row. The time of the row is the server's, so that clocks of gateways need
-    not agree; ``beat.at`` is for the sender's own use.
+async def heartbeat(pool: Pool, beat: Heartbeat) -> int:
+    """Write the gateway's row; returns how many gateways live, this one too. The time of the row is
+    the server's, so that clocks of gateways need not agree; ``beat.at`` is for the sender's own
+    use.
     """
-    await pool.execute(
+    others: int = await pool.fetchval(
         f"""WITH forgotten AS (
             DELETE FROM gateways WHERE at < clock_timestamp() - interval '{_FORGET_GATEWAY}'
                 AND gateway <> $1)
         INSERT INTO gateways (gateway, revision, watermark, in_flight, at)
         VALUES ($1, $2, $3, $4, clock_timestamp())
         ON CONFLICT (gateway) DO UPDATE SET revision = EXCLUDED.revision,
-            watermark = EXCLUDED.watermark, in_flight = EXCLUDED.in_flight, at = EXCLUDED.at""",
+            watermark = EXCLUDED.watermark, in_flight = EXCLUDED.in_flight, at = EXCLUDED.at
+        RETURNING (SELECT count(*) FROM gateways AS other WHERE other.gateway <> $1
+            AND other.at > clock_timestamp() - make_interval(secs => $5))""",
         *(beat.gateway, beat.revision, beat.watermark, beat.in_flight),
+        HEARTBEAT_EXPIRY_SECONDS,
     )
+    return others + 1
 
 
 async def remove_heartbeat(pool: Pool, gateway: str) -> None:

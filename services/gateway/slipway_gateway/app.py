@@ -44,6 +44,7 @@ from slipway_gateway.metrics.state import CacheState, ControlState, LogState
 from slipway_gateway.overload.breaker import Breakers
 from slipway_gateway.overload.figures import LoadFigures
 from slipway_gateway.overload.gate import Gate
+from slipway_gateway.overload.knee import Knees
 from slipway_gateway.overload.limiter import AdaptiveLimits, LimitRule
 from slipway_gateway.overload.queue import QueueRule
 from slipway_gateway.overload.queues import Queues
@@ -169,6 +170,7 @@ class Gateway:
             Queues(
                 AdaptiveLimits(LimitRule(start=start, most=16 * start)),
                 QueueRule(waiting=settings.queue_limit, deadline=settings.queue_timeout),
+                knees=Knees(wall=time.time() - time.monotonic(), peers=lambda: self.link.peers),
             ),
             RetryBudget(),
         )

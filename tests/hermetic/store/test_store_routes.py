@@ -113,8 +113,10 @@ async def test_writes_and_deletions_are_notified(pool: Pool, dsn: str) -> None:
 
 
 async def test_a_heartbeat_is_live_for_ten_seconds_of_the_servers_clock(pool: Pool) -> None:
-    await heartbeat(pool, a_beat("a", at=NOW + timedelta(days=9), in_flight={"v1": 2}))
-    await heartbeat(pool, a_beat("b", at=NOW - timedelta(days=9)))
+    beat = a_beat("a", at=NOW + timedelta(days=9), in_flight={"v1": 2})
+    assert await heartbeat(pool, beat) == 1
+    assert await heartbeat(pool, a_beat("b", at=NOW - timedelta(days=9))) == 2
+    assert await heartbeat(pool, beat) == 2
     live = await live_heartbeats(pool)
     assert [beat.gateway for beat in live] == ["a", "b"]
     assert live[0].in_flight == {"v1": 2}

@@ -164,6 +164,15 @@ def test_backends_are_apart_and_forgotten():
     assert knees.limit("v1") == UNKNOWN
 
 
+def test_how_many_gateways_there_are_is_asked_anew():
+    there = [3]
+    knees = Knees(peers=lambda: there[0])
+    knee = knees.of("v1")
+    for there[0], expected in ((3, 3), (2, 2), (0, 1)):
+        knees.tick("v1", 1)
+        assert knee.peers == expected
+
+
 @settings(deadline=None)
 @given(
     st.lists(

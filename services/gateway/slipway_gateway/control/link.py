@@ -89,6 +89,8 @@ class Link:
         self._keys_copy_due = float("-inf")
         self.pool: Pool | None = None
         self.heard = float("-inf")
+        # Gateways that lived at the last heartbeat, this one too.
+        self.peers = 1
 
     def restore(self) -> None:
         """At start, before PostgreSQL is asked: what the last process of this slot knew."""
@@ -241,7 +243,7 @@ class Link:
             at=datetime.now(UTC),
             in_flight=self._in_flight(),
         )
-        await _within(store.heartbeat(pool, beat))
+        self.peers = await _within(store.heartbeat(pool, beat))
 
     def _notified(self, channel: str, payload: str) -> None:
         self._keys_changed = self._keys_changed or channel == CHANNEL_KEYS

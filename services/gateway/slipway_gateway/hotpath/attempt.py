@@ -128,6 +128,8 @@ class Attempt:
 
     def stall(self) -> None:
         """The client reads more slowly than the backend writes."""
+        if self._place is not None:
+            self._place.timed = False
         if self._call is not None and self._call.connection is not None:
             self._call.connection.pause_reading()
 
@@ -234,6 +236,7 @@ class Attempt:
             self._fail(early, Outcome.FAILED)
             return
         self._close(judge(self._subject.ask, self._status, seen, broken=False), seen)
+        self._served(seen, now)
         self._end(Outcome.ANSWERED)
         self._owner.stream_ends(events + rest, seen)
 
@@ -262,6 +265,8 @@ class Attempt:
         events = judge(self._subject.ask, status, seen, broken=False, body=body)
         said = body[:500].decode("utf-8", "replace") if status >= 400 else None
         self._close(events, seen, said)
+        if status == 200:
+            self._served(seen, time.monotonic())
         self._end(_outcome(status))
         self._owner.answered(answered, out, self._headers if out is body else respond.JSON, seen)
 
@@ -271,6 +276,11 @@ class Attempt:
         if self._status == 404:
             return not self._is_json
         return self._status == 503 and not self._last
+
+    def _served(self, seen: Observed, now: float) -> None:
+        if self._place is not None:
+            tokens, prompt = seen.completion_tokens_so_far or 0, seen.prompt_tokens or 0
+            self._place.served(now, tokens=tokens, prompt=prompt)
 
     # -- the end ---------------------------------------------------------------------------------
 

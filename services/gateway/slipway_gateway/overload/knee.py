@@ -24,7 +24,7 @@ it pays; together they see what it brings. Pure; monotonic seconds come from the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from math import inf, sqrt
 
@@ -279,11 +279,18 @@ class Knee:
 
 
 class Knees:
-    """Of every backend."""
+    """Of every backend. ``peers``: how many gateways there are, this one too."""
 
-    def __init__(self, rule: KneeRule | None = None, *, wall: float = 0.0) -> None:
+    def __init__(
+        self,
+        rule: KneeRule | None = None,
+        *,
+        wall: float = 0.0,
+        peers: Callable[[], int] = lambda: 1,
+    ) -> None:
         self._rule = rule or KneeRule()
         self._wall = wall
+        self._peers = peers
         self._knees: dict[Hashable, Knee] = {}
 
     def limit(self, backend: Hashable) -> int:
@@ -302,6 +309,7 @@ class Knees:
         """A few times a second."""
         knee = self._knees.get(backend)
         if knee is not None:
+            knee.peers = max(1, self._peers())
             knee.tick(now)
 
     def forget(self, existing: Collection[Hashable]) -> None:
