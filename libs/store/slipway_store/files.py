@@ -121,6 +121,14 @@ async def list_files(
     return [StoredFile(**dict(row)) for row in rows]
 
 
+async def stored_bytes(pool: Pool, *, tenant: str) -> int:
+    """Of all the tenant's files."""
+    found = await pool.fetchval(
+        "SELECT coalesce(sum(bytes), 0)::bigint FROM files WHERE tenant = $1", tenant
+    )
+    return int(found)
+
+
 async def delete_file(pool: Pool, file_id: str, *, tenant: str) -> bool:
     """False where this tenant has no such file."""
     found = await pool.fetchval(

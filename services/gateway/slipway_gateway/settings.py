@@ -97,6 +97,12 @@ class Settings(BaseSettings):
     file_limit: int = Field(
         default=100 * 1024 * 1024, ge=1024, description="an uploaded file, which is never in memory"
     )
+    files_limit: int = Field(
+        default=10 * 1024**3,
+        ge=0,
+        description="bytes of all files that a tenant may have stored, with what batches wrote; "
+        "beyond it uploads are refused; 0: no limit",
+    )
     header_limit: int = Field(default=32 * 1024, ge=1024, description="all header bytes together")
     header_count_limit: int = Field(default=100, ge=10)
     header_timeout: Seconds = Field(default=10, description="for the whole request head")

@@ -265,6 +265,29 @@ async def test_a_file_over_the_limit_is_refused_and_nothing_stays(
     assert await site.pool.fetchval("SELECT count(*) FROM files") == 0
 
 
+@pytest.mark.parametrize("gateway_settings", [{"files_limit": 1000}], ids=["1 kB"])
+async def test_a_tenant_that_has_stored_too_much_deletes_first(
+    site: Site, client: openai.AsyncOpenAI
+) -> None:
+    _, other = await create_key(site.pool, name="other")
+    first = await client.files.create(file=("a", b"x" * 1000), purpose="batch")
+    with pytest.raises(openai.APIStatusError) as refused:
+        await client.files.create(file=("b", b"x"), purpose="batch")
+    assert refused.value.status_code == 413
+    assert "files_limit" in refused.value.message
+    others = client.with_options(api_key=other)
+
+    async def known() -> bool:
+        try:
+            return bool(await others.files.create(file=("c", b"x"), purpose="batch"))
+        except openai.AuthenticationError:
+            return False
+
+    await eventually(known, what="another tenant's upload")
+    await client.files.delete(first.id)
+    await client.files.create(file=("b", b"x"), purpose="batch")
+
+
 async def send_chunked(site: Site, chunks: int) -> tuple[int, str]:
     async def body() -> AsyncIterator[bytes]:
         yield b'--b\r\ncontent-disposition: form-data; name="file"; filename="x"\r\n\r\n'

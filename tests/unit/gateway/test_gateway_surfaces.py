@@ -21,6 +21,7 @@ ENVIRONMENT = [
     "drain_delay",
     "dsn",
     "file_limit",
+    "files_limit",
     "first_admin_key",
     "first_byte_timeout",
     "first_key",

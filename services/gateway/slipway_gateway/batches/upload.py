@@ -48,17 +48,31 @@ class Upload:
         self._size = 0
 
     async def receive(self, request: Request) -> StoredFile:
-        """The stored file. Raises BadRequest, TooLarge, RequestTimeout."""
+        """The stored file. Raises BadRequest, TooLarge, RequestTimeout, NoCapacity."""
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length) > self._limit + FORM_LIMIT:
             raise self._too_large()
         form = UploadForm(request.headers.get("content-type", ""))
+        await self._check_room()
         try:
             await self._read(request, form)
             return await self._finish(form)
         except BaseException:
             await self._forget()
             raise
+
+    async def _check_room(self) -> None:
+        """Raises TooLarge where the tenant has stored too much already. What is being uploaded at
+        the same time is not known yet: a tenant may pass the limit by that."""
+        limit, tenant = self._gateway.settings.files_limit, self._tenant
+        if not limit:
+            return
+        held = await stored(self._gateway, lambda pool: files.stored_bytes(pool, tenant=tenant))
+        if held >= limit:
+            raise TooLarge(
+                f"{FIELD}: your files have {held} bytes, and {limit} are allowed (files_limit): "
+                "delete some, what batches wrote counts too"
+            )
 
     async def _read(self, request: Request, form: UploadForm) -> None:
         body = aiter(request.stream())
