@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from slipway_contracts.model import GenerationDefaults
+from slipway_gateway.dialects.embeddings import Embeddings
 from slipway_gateway.dialects.openai import Chat
 from slipway_gateway.dialects.responses import Responses
 from slipway_gateway.errors import SchemaViolation
@@ -52,6 +53,12 @@ def test_addresses_are_refused_by_name(part: Any) -> None:
 @pytest.mark.parametrize("part", FINE, ids=range(len(FINE)))
 def test_what_carries_its_own_data_passes(part: Any) -> None:
     assert Chat().parse(chat(part), GenerationDefaults()).body == chat(part)
+
+
+def test_embeddings_take_no_chats() -> None:
+    body = json.dumps({"model": "demo", "input": "x", "messages": []}).encode()
+    with pytest.raises(SchemaViolation, match="messages"):
+        Embeddings().parse(body, GenerationDefaults())
 
 
 def test_responses_too() -> None:

@@ -20,6 +20,9 @@ class Embeddings(OpenAIShape):
 
     def parse(self, body: bytes, defaults: GenerationDefaults) -> Ask:
         fields = read_object(body)
+        if "messages" in fields:
+            # An engine could take the whole for a chat, and fetch what addresses it has.
+            raise SchemaViolation("messages is not supported: send input", param="messages")
         text = _input_text(fields.get("input"))
         common = read_common(fields)
         if common["stream"]:
