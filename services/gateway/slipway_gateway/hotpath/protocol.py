@@ -101,6 +101,8 @@ class ClientConnection(HttpToolsProtocol):
             if self._receiving:
                 self._linger()
                 return
+            # What came with it, behind it, is nobody's: an engine must not see it.
+            self._refused = True
             self.transport.close()
         self.on_response_complete()
 
