@@ -68,6 +68,11 @@ def starts() -> Iterator[Row]:
         start = b"POST " + PATH + b" HTTP/1.0"
         lines = (line,) if line == LENGTH else (line, LENGTH)
         yield Row(name=f"http-1.0{name}", data=head(*lines, start=start) + BODY, status=200)
+        # Answered before what came with it is parsed.
+        no_json = head(*lines, start=start) + BODY.replace(b"echo", b"e\x17ho")
+        yield Row(name=f"http-1.0{name}-no-json", data=no_json, status=400)
+    closing = head(LENGTH, b"connection: close") + BODY.replace(b"echo", b"e\x17ho")
+    yield Row(name="close-no-json", data=closing, status=400)
 
 
 def targets() -> Iterator[Row]:
