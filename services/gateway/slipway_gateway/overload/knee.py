@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import fsum, inf, sqrt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class KneeRule:
     ``at`` brings.
     """
 
-    least: int = 8
+    least: float = 8.0
     samples: int = 40
     pays: float = 0.25
     pays_well: float = 0.7
@@ -168,7 +168,7 @@ class Knee:
             return inf
         if self._since > self._changed:
             return 0.0
-        return 3 * sum(window.seconds) / window.count
+        return 3.0 * fsum(window.seconds) / window.count
 
     def _slowness(self, window: _Window) -> float:
         """How many times longer they took than such answers at their fastest; 0: not known."""
