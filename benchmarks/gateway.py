@@ -39,7 +39,7 @@ from slipway_store.migrate import migrate
 # as they start by themselves: what most people run, and what they are compared with elsewhere.
 PEERS = ("vllm_router", "smg", "vllm_router_defaults", "smg_defaults", "fastapi_httpx", "litellm")
 # No bar, or milliseconds a request: they get fewer.
-SLOW = {"vllm_router_defaults": 2, "smg_defaults": 2, "fastapi_httpx": 5, "litellm": 20}
+SLOW = {"vllm_router_defaults": 2, "smg_defaults": 2, "fastapi_httpx": 5, "litellm": 40}
 CONNECTIONS = 16
 
 
