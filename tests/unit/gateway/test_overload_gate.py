@@ -120,3 +120,25 @@ def test_the_figures_name_the_version_of_each_backend():
     with pytest.raises(NoCapacity):
         enter(one, 0.1)
     assert value("slipway_queue_refused_total", why="circuit") == 1
+
+
+def learnt(*, stalled: bool) -> int:
+    """The line's width after more and more were in flight for as much work."""
+    one = gate(start=1000)
+    for second, flight in enumerate((50, 50, 400), start=1):
+        now = 100.0 * second
+        places = [enter(one, now) for _ in range(flight)]
+        for place in places:
+            place.timed = not stalled
+            place.served(now + flight / 50, tokens=100, prompt=10)
+            place.end(Outcome.ANSWERED, now + flight / 50)
+        one.check(now + 90)
+    return one.queues.lines()["http://v1"].capacity
+
+
+def test_whole_answers_narrow_the_line_where_more_brings_no_more():
+    assert 50 <= learnt(stalled=False) < 400
+
+
+def test_an_answer_that_its_client_held_up_says_nothing():
+    assert learnt(stalled=True) == 1000
