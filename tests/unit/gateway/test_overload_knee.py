@@ -10,7 +10,7 @@ from engine_world import Engine, World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slipway_gateway.overload.knee import UNKNOWN, Knee, KneeRule, Knees
+from slipway_gateway.overload.knee import NO_LIMIT, Knee, KneeRule, Knees
 
 # Seconds that learning may take.
 LEARNS = 30
@@ -156,12 +156,12 @@ def test_answers_of_before_a_change_do_not_count():
 
 def test_backends_are_apart_and_forgotten():
     knees = Knees()
-    assert knees.limit("v1") == UNKNOWN
+    assert knees.limit("v1") == NO_LIMIT
     knees.of("v1").limit = 20.5
-    assert (knees.limit("v1"), knees.limit("v2")) == (20, UNKNOWN)
+    assert (knees.limit("v1"), knees.limit("v2")) == (20, NO_LIMIT)
     knees.tick("v2", 1)
     knees.forget(["v2"])
-    assert knees.limit("v1") == UNKNOWN
+    assert knees.limit("v1") == NO_LIMIT
 
 
 def test_how_many_gateways_there_are_is_asked_anew():

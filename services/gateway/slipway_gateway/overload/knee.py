@@ -33,14 +33,16 @@ from math import fsum, inf, sqrt
 class KneeRule:
     """Bounds and paces.
 
-    A window ends with a second, when it has ``samples``; a trial's has twice as many.
+    A knee is never below ``least``. A window ends with a second, when it has ``samples``; a
+    trial's has twice as many.
     ``pays``: more in flight pays where the work grows by at least this power of it, and fewer are
     as good where it falls by no more. ``other``: by so many times is another number, or another
     work. ``slow``: without a limit, fewer are tried where answers take so many times longer than
     they can. ``near``: nothing is tried with less of ``at`` in flight. ``close``: so near to what
     was too few, fewer are not tried. ``more``: a trial with more; ``much_more``: where the one
-    before paid by ``pays_well``. Trials that brought nothing are followed by ``rest`` seconds
-    without, twice as many each time, up to ``rest_most``. ``memory``: windows that count for what
+    before paid by ``pays_well``, or where other gateways' shares are to be told from it. Trials
+    with more begin each ``turn`` seconds; those with fewer ``rest`` seconds after one that brought
+    nothing, twice as many each time, up to ``rest_most``. ``memory``: windows that count for what
     ``at`` brings.
     """
 
@@ -60,8 +62,7 @@ class KneeRule:
     memory: int = 8
 
 
-UNKNOWN = 2**30
-"""As a limit: none."""
+NO_LIMIT = 2**30
 _BUCKETS = 24
 # What an answer costs beside its own tokens, in such tokens: its way, and its prompt.
 _WAY = 16.0
@@ -296,7 +297,7 @@ class Knees:
     def limit(self, backend: Hashable) -> int:
         """At most so many at once, now."""
         knee = self._knees.get(backend)
-        return UNKNOWN if knee is None or knee.limit == inf else int(knee.limit)
+        return NO_LIMIT if knee is None or knee.limit == inf else int(knee.limit)
 
     def of(self, backend: Hashable) -> Knee:
         """Made when it is first asked for."""
