@@ -122,6 +122,8 @@ async def run(options: argparse.Namespace, dsn: str, folder: Path) -> dict[str, 
             try:
                 system = start()
             except RuntimeError as error:
+                if name == OURS:
+                    raise
                 absent[name] = str(error)
                 continue
             stack.callback(system.stop)

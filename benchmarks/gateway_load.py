@@ -83,6 +83,8 @@ async def run(dsn: str, folder: Path, *, rounds: int, seconds: float) -> dict[st
             try:
                 system = start()
             except RuntimeError as error:
+                if name == "slipway":
+                    raise
                 absent[name] = str(error)
                 continue
             stack.callback(system.stop)
