@@ -19,6 +19,7 @@ from slipway_contracts.attempt import Attempt
 from slipway_contracts.conditions import Phase
 from slipway_contracts.names import HEADER_CONVERSATION, HEADER_REQUEST_ID, HEADER_VERSION
 from slipway_contracts.route import BackendRoute, Heartbeat, ModelRoute
+from slipway_gateway.control.route import Route
 from slipway_store.attempts import ship
 from slipway_store.connect import open_pool
 from slipway_store.objects import ObjectStore
@@ -103,7 +104,7 @@ class ScriptedPlatform:
             backends=tuple(BackendRoute(version=v, weight=w, url="x") for v, w in self._weights),
         )  # fmt: skip
         key = f"{unit}{self._rows}" if self.bent.forget_sticky else unit
-        return route.version_for(key).version
+        return Route(route).version_for(key).version
 
     async def _answer(self, request):
         body = await request.json()

@@ -1,6 +1,6 @@
 """Routes: what the operator tells the gateways through PostgreSQL, and what they answer.
 
-A route owns the buckets [0, 10000) of one Model: the first backend owns the first ``weight`` per
+A route owns the buckets (``split``) of one Model: the first backend owns the first ``weight`` per
 cent, the next the following, and so on. The operator writes the candidate first, so raising its
 weight never moves a unit back.
 """
@@ -16,7 +16,6 @@ from pydantic import AwareDatetime, Field, model_validator
 from slipway_contracts.base import Fraction, Percent, Spec
 from slipway_contracts.model import GenerationDefaults, Task
 
-BUCKETS = 10_000
 HEARTBEAT_EXPIRY_SECONDS = 10.0
 CHANNEL_ROUTES = "slipway_routes"
 CHANNEL_OBJECTS = "slipway_objects"
@@ -83,22 +82,6 @@ class ModelRoute(Spec):
         """Of everything but the revision: two routes with one digest tell gateways the same."""
         body = self.model_dump(mode="json", by_alias=True, exclude={"revision"})
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-    def version_for(self, unit: str) -> BackendRoute | None:
-        """The backend that owns the unit's bucket; None when nothing serves."""
-        bucket = bucket_of(self.salt, unit)
-        upper = 0
-        for backend in self.backends:
-            upper += backend.weight * (BUCKETS // 100)
-            if bucket < upper:
-                return backend
-        return None
-
-
-def bucket_of(salt: str, unit: str) -> int:
-    """Unit → bucket in [0, 10000), uniform and independent for each salt."""
-    digest = hashlib.blake2b(unit.encode(), digest_size=8, key=salt.encode()[:64]).digest()
-    return int.from_bytes(digest, "big") % BUCKETS
 
 
 class Heartbeat(Spec):

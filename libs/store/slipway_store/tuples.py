@@ -8,14 +8,13 @@ would refuse is cleaned here, because a refused row would block its segment. Kno
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import product
 from struct import Struct, error
-from typing import Any
+from typing import Any, Final
 
 from slipway_contracts.attempt import Attempt
 from slipway_store.clean import clean
@@ -32,21 +31,26 @@ COLUMNS: tuple[str, ...] = (
 )
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
-NULL = b"\xff\xff\xff\xff"
+NULL: Final = b"\xff\xff\xff\xff"
 
-_COUNT = Struct("!h")
-_LENGTH = Struct("!i")
-_FIXED = Struct("!" + "iq" * 3 + "ii" * 2)
+_COUNT: Final = Struct("!h")
+_LENGTH: Final = Struct("!i")
+_FIXED: Final = Struct("!" + "iq" * 3 + "ii" * 2 + "30s" + "id")
 _BIGINT, _INT, _FLOAT, _BOOL = Struct("!q"), Struct("!i"), Struct("!d"), Struct("!?")
-_INT_FIELD, _FLOAT_FIELD = Struct("!ii"), Struct("!id")
-_PREFIX = _COUNT.pack(len(COLUMNS))
-_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+_INT_FIELD: Final = Struct("!ii")
+_FLOAT_FIELD: Final = Struct("!id")
+_PREFIX: Final = _COUNT.pack(len(COLUMNS))
+_LENGTHS: Final = [_LENGTH.pack(size) for size in range(256)]
+_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _BIGINT_MAX = 2**63 - 1
-_FLAG = {None: NULL, False: b"\0\0\0\1\0", True: b"\0\0\0\1\1"}
+_FLAG: Final = {None: NULL, False: b"\0\0\0\1\0", True: b"\0\0\0\1\1"}
 # All combinations of the flags that lie side by side: one look-up instead of six values to pack.
-_SIX = {six: b"".join(_FLAG[flag] for flag in six) for six in product((False, True), repeat=6)}
-_THREE = {three: b"".join(_FLAG[flag] for flag in three) for three in product(_FLAG, repeat=3)}
+_SIX: Final = {
+    six: b"".join(_FLAG[flag] for flag in six) for six in product((False, True), repeat=6)
+}
+_THREE: Final = {
+    three: b"".join(_FLAG[flag] for flag in three) for three in product(_FLAG, repeat=3)
+}
 
 
 class Unreadable(ValueError):
@@ -93,7 +97,8 @@ def _encode(row: Attempt) -> bytes:
     ttft, token, prompt, completion = (
         *(row.ttft_ms, row.token_ms, row.prompt_tokens, row.completion_tokens),
     )
-    if not math.isfinite(row.processing_time_ms + (ttft or 0.0) + (token or 0.0)):
+    times = row.processing_time_ms + (ttft or 0.0) + (token or 0.0)
+    if times - times != 0.0:
         raise ValueError("not a finite number")
     return b"".join(
         (
@@ -101,12 +106,11 @@ def _encode(row: Attempt) -> bytes:
             _text(row.input_text),
             _text(row.output_text),
             _FIXED.pack(
-                *(8, (row.timestamp - _EPOCH) // _MICROSECOND),
-                *(8, (row.started_at - _EPOCH) // _MICROSECOND),
+                *(8, _micros(row.timestamp), 8, _micros(row.started_at)),
                 *(8, row.routes_revision, 4, row.attempt, 4, row.status),
+                _SIX[row.stream, row.shadow, row.error, row.refused, row.overdue, row.client_gone],
+                *(8, row.processing_time_ms),
             ),
-            _SIX[row.stream, row.shadow, row.error, row.refused, row.overdue, row.client_gone],
-            _FLOAT_FIELD.pack(8, row.processing_time_ms),
             _THREE[row.empty, row.truncated, row.schema_invalid],
             NULL if ttft is None else _FLOAT_FIELD.pack(8, ttft),
             NULL if token is None else _FLOAT_FIELD.pack(8, token),
@@ -127,7 +131,13 @@ def _text(value: str | None) -> bytes:
     data = value.encode()
     if b"\0" in data:
         raise ValueError("a NUL character")
-    return _LENGTH.pack(len(data)) + data
+    size = len(data)
+    return (_LENGTHS[size] if size < len(_LENGTHS) else _LENGTH.pack(size)) + data
+
+
+def _micros(time: datetime) -> int:
+    since = time - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 @lru_cache(maxsize=4096)

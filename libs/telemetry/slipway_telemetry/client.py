@@ -19,7 +19,8 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from slipway_contracts.metrics.kinds import MetricName
-from slipway_telemetry.families import Buckets, Family
+from slipway_telemetry.buckets import Buckets
+from slipway_telemetry.families import Family
 
 
 def only_the_catalogue() -> None:

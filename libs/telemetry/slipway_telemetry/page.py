@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 from slipway_contracts.metrics.kinds import MetricName
-from slipway_telemetry.families import Buckets, Family
+from slipway_telemetry.buckets import Buckets
+from slipway_telemetry.families import Family
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import gc
 import logging
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import uvicorn
 import uvloop
 
 from slipway_gateway.app import Gateway, create_app
 from slipway_gateway.attempts.segment import SlotTaken
+from slipway_gateway.hotpath.deps import HotPath
 from slipway_gateway.hotpath.protocol import ClientConnection
 from slipway_gateway.settings import Settings, load_settings
 from slipway_telemetry.line import Service
@@ -70,12 +71,23 @@ def listen_alone(port: int) -> socket.socket:
     return sock
 
 
+def _connections(hot: HotPath) -> Callable[..., ClientConnection]:
+    """What uvicorn's server calls for each connection; the loop is the one that runs."""
+
+    def connection(
+        config: Any, server_state: Any, app_state: dict[str, Any], _loop: Any = None
+    ) -> ClientConnection:
+        return ClientConnection(config, server_state, app_state, hot=hot)
+
+    return connection
+
+
 async def serve(gateway: Gateway, settings: Settings, socks: list[socket.socket]) -> None:
     """Until a signal."""
     config = uvicorn.Config(
         gateway,
         # Called as a class would be.
-        http=functools.partial(ClientConnection, hot=gateway.hot),  # type: ignore[arg-type]
+        http=_connections(gateway.hot),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
         access_log=False,

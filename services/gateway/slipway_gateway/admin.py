@@ -18,6 +18,7 @@ from slipway_contracts.route import ModelRoute
 from slipway_gateway.administration.router import admin_router
 from slipway_gateway.batches.files import files_router
 from slipway_gateway.batches.routes import batches_router
+from slipway_gateway.control.route import Route
 from slipway_gateway.docs import describe_hot_routes
 from slipway_gateway.errors import (
     GatewayError,
@@ -31,7 +32,7 @@ from slipway_gateway.errors import (
 )
 from slipway_gateway.hotpath.admission import admit
 from slipway_gateway.hotpath.exchange import NO_VERSION
-from slipway_gateway.hotpath.head import read_head, request_id_of
+from slipway_gateway.hotpath.head import read_head
 from slipway_gateway.judging import feedback_router
 from slipway_gateway.questions.routes import questions_router
 from slipway_gateway.render import openai_error
@@ -89,7 +90,7 @@ class _Labels:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = request_id_of(read_head(scope["headers"]))
+        request_id = self._gateway.hot.ids.of(read_head(scope["headers"]))
         scope["state"]["request_id"] = request_id
 
         async def labelled(message: Any) -> None:
@@ -201,7 +202,7 @@ def _admit(gateway: Gateway, request: Request) -> Caller:
     return caller
 
 
-def _card(route: ModelRoute) -> dict[str, Any]:
+def _card(route: ModelRoute | Route) -> dict[str, Any]:
     return {
         "id": route.model,
         "object": "model",
@@ -211,7 +212,7 @@ def _card(route: ModelRoute) -> dict[str, Any]:
     }
 
 
-def _facts(route: ModelRoute) -> dict[str, Any]:
+def _facts(route: Route) -> dict[str, Any]:
     return {
         "model_name": route.model,
         "task": route.task.value,

@@ -15,7 +15,6 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from slipway_contracts.attempt import Attempt
 from slipway_gateway.admin import make_fastapi
 from slipway_gateway.attempts.bound import Bound
 from slipway_gateway.attempts.clock import RowClock
@@ -32,9 +31,11 @@ from slipway_gateway.dialects.embeddings import Embeddings
 from slipway_gateway.dialects.openai import Chat, Completions
 from slipway_gateway.dialects.responses import Responses
 from slipway_gateway.dialects.service import Forward, ForwardBatch
-from slipway_gateway.guard import Guard
+from slipway_gateway.guard import Guard, Watch
+from slipway_gateway.hotpath.bounds import Bounds
 from slipway_gateway.hotpath.deadlines import Deadlines
 from slipway_gateway.hotpath.deps import HotPath
+from slipway_gateway.hotpath.head import RequestIds
 from slipway_gateway.hotpath.pool import Upstream
 from slipway_gateway.hotpath.record import Journal
 from slipway_gateway.hotpath.shadow import Shadows
@@ -99,7 +100,8 @@ class Gateway:
             pepper=self.keys.pepper,
         )
         self.link.restore()
-        self.log.on_attempt += [self.metrics.observe, self._watch]
+        watch = Watch(self.guard, self.table, self.link.report)
+        self.log.on_attempt += [self.metrics.observe, watch.observe]
         self.hot = self._hot_path(settings)
         self.table.on_change.append(self._backends_changed)
         self.table.on_change.append(lambda table: self.metrics.serves(table.all()))
@@ -193,7 +195,8 @@ class Gateway:
         )
         dialects = _dialects(settings)
         return HotPath(
-            settings=settings,
+            bounds=Bounds(settings),
+            ids=RequestIds(),
             limits=self.limits,
             gate=gate,
             cache=AnswerCache(settings.cache_bytes, settings.cache_ttl),
@@ -210,20 +213,6 @@ class Gateway:
             metrics=self.metrics,
             tracer=self.tracer,
         )
-
-    def _watch(self, attempt: Attempt) -> None:
-        """The local guard looks at every ended attempt."""
-        route = self.table.get(attempt.model_name)
-        if route is None or route.guard is None:
-            return
-        tripped = self.guard.observe(route.guard, attempt)
-        if tripped is not None:
-            logger.warning(
-                "guard tripped: nothing more to %s",
-                route.guard.candidate,
-                extra={"model": route.model, "version": route.guard.candidate},
-            )
-            self.link.report(tripped)
 
     def _routes_changed(self, table: RouteTable) -> None:
         rollouts = {(r.model, r.guard.rollout_id) for r in table.all() if r.guard is not None}

@@ -6,12 +6,15 @@ A dialect makes it from bytes; nothing behind the dialect parses a request body 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from slipway_contracts.model import Task
 
 
-class Ask(NamedTuple):
+# Its own constructor, as everything that a request makes has: compiled, a tenth of a dataclass's.
+@dataclass(slots=True, init=False)
+class Ask:
     """One call. ``model`` None asks for the default Model of text generation.
 
     ``body`` is what goes upstream under ``path``, byte for byte as it came where the dialect is
@@ -37,3 +40,36 @@ class Ask(NamedTuple):
     task: Task = Task.TEXT_GENERATION
     greedy: bool = False
     echo: Mapping[str, Any] | None = None
+
+    def __init__(
+        self,
+        model: str | None,
+        path: str,
+        body: bytes,
+        *,
+        stream: bool = False,
+        text: str = "",
+        system: str = "",
+        first: str = "",
+        conversation: str | None = None,
+        user: str | None = None,
+        judge_truncation: bool = False,
+        wants_json: bool = False,
+        task: Task = Task.TEXT_GENERATION,
+        greedy: bool = False,
+        echo: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.model = model
+        self.path = path
+        self.body = body
+        self.stream = stream
+        self.text = text
+        self.system = system
+        self.first = first
+        self.conversation = conversation
+        self.user = user
+        self.judge_truncation = judge_truncation
+        self.wants_json = wants_json
+        self.task = task
+        self.greedy = greedy
+        self.echo = echo

@@ -2,15 +2,20 @@
 
 Counts are uncapped and per process, since the rollout began: candidate ≥ 50 % bad over ≥ 20
 requests while stable is < 10 % → this process stops sending to the candidate at once and says so;
-the operator need not be there. Pure state, no I/O; the caller acts on ``Tripped``.
+the operator need not be there. ``Guard`` is pure state; ``Watch`` shows it every ended attempt.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from slipway_contracts.attempt import Attempt
-from slipway_contracts.route import GuardRoute
+from slipway_gateway.control.route import GuardRule
+from slipway_gateway.control.table import RouteTable
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -45,7 +50,7 @@ class Guard:
         self._arms = {key: arms for key, arms in self._arms.items() if key in rollouts}
         self._tripped &= rollouts
 
-    def observe(self, rule: GuardRoute, attempt: Attempt) -> Tripped | None:
+    def observe(self, rule: GuardRule, attempt: Attempt) -> Tripped | None:
         """Count one ended attempt; a ``Tripped`` exactly once a rollout."""
         if attempt.version not in (rule.candidate, rule.stable) or not _counts(attempt):
             return None
@@ -68,6 +73,29 @@ class Guard:
         )
 
 
+class Watch:
+    """Looks at every ended attempt; what has tripped is told to ``report``."""
+
+    def __init__(self, guard: Guard, table: RouteTable, report: Callable[[Tripped], None]) -> None:
+        self._guard = guard
+        self._table = table
+        self._report = report
+
+    def observe(self, attempt: Attempt) -> None:
+        """One more."""
+        route = self._table.get(attempt.model_name)
+        if route is None or route.guard is None:
+            return
+        tripped = self._guard.observe(route.guard, attempt)
+        if tripped is not None:
+            logger.warning(
+                "guard tripped: nothing more to %s",
+                route.guard.candidate,
+                extra={"model": route.model, "version": route.guard.candidate},
+            )
+            self._report(tripped)
+
+
 def is_bad(attempt: Attempt) -> bool:
     """An answer that is useless to who asked. Slow and truncated ones are the operator's to judge:
     a stable version that is often truncated must not hide a candidate that fails."""
@@ -79,7 +107,7 @@ def _counts(attempt: Attempt) -> bool:
     return not attempt.shadow and (attempt.error or not attempt.client_gone)
 
 
-def _trips(rule: GuardRoute, candidate: _Arm, stable: _Arm) -> bool:
+def _trips(rule: GuardRule, candidate: _Arm, stable: _Arm) -> bool:
     if candidate.requests < rule.min_requests or stable.requests == 0:
         return False
     enough = candidate.bad >= rule.candidate_bad * candidate.requests

@@ -7,8 +7,7 @@ into flags. ``None`` means that the metric does not apply to this attempt.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import orjson
 
@@ -21,23 +20,48 @@ _CONTEXT = re.compile(
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Observed:
     """What an answer showed. Times are monotonic seconds of its first and last content.
 
     ``pieces``: of content, as the engine cut it: a token each, as a rule.
     """
 
-    text: list[str] = field(default_factory=list)
-    finish_reason: str | None = None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    first_content: float | None = None
-    last_content: float | None = None
-    pieces: int = 0
-    tool_calls: bool = False
-    error: str | None = None
-    done: bool = False
+    text: list[str]
+    finish_reason: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    first_content: float | None
+    last_content: float | None
+    pieces: int
+    tool_calls: bool
+    error: str | None
+    done: bool
+
+    def __init__(
+        self,
+        *,
+        text: list[str] | None = None,
+        finish_reason: str | None = None,
+        prompt_tokens: int | None = None,
+        completion_tokens: int | None = None,
+        first_content: float | None = None,
+        last_content: float | None = None,
+        pieces: int = 0,
+        tool_calls: bool = False,
+        error: str | None = None,
+        done: bool = False,
+    ) -> None:
+        self.text = [] if text is None else text
+        self.finish_reason = finish_reason
+        self.prompt_tokens = prompt_tokens
+        self.completion_tokens = completion_tokens
+        self.first_content = first_content
+        self.last_content = last_content
+        self.pieces = pieces
+        self.tool_calls = tool_calls
+        self.error = error
+        self.done = done
 
     @property
     def whole(self) -> bool:
@@ -56,14 +80,30 @@ class Observed:
         return (self.last_content - self.first_content) / (self.pieces - 1)
 
 
-class Events(NamedTuple):
+@dataclass(slots=True, init=False)
+class Events:
     """The bad events of one attempt."""
 
-    error: bool = False
-    refused: bool = False
-    empty: bool | None = None
-    truncated: bool | None = None
-    schema_invalid: bool | None = None
+    error: bool
+    refused: bool
+    empty: bool | None
+    truncated: bool | None
+    schema_invalid: bool | None
+
+    def __init__(
+        self,
+        *,
+        error: bool = False,
+        refused: bool = False,
+        empty: bool | None = None,
+        truncated: bool | None = None,
+        schema_invalid: bool | None = None,
+    ) -> None:
+        self.error = error
+        self.refused = refused
+        self.empty = empty
+        self.truncated = truncated
+        self.schema_invalid = schema_invalid
 
 
 def judge(ask: Ask, status: int, seen: Observed, *, broken: bool, body: bytes = b"") -> Events:

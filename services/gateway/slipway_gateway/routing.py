@@ -1,28 +1,40 @@
 """Pure routing: which unit a call belongs to, and which version answers it.
 
 Knows no web framework, no clock and no I/O, and never parses a body: the dialect hands over an
-``Ask``. The buckets themselves are the contract's (``ModelRoute.version_for``); here are the unit
+``Ask``. The buckets themselves are the route's (``Route.version_for``); here are the unit
 (VERDICTS.md, Units) and the two local reasons to keep a candidate's share on the stable version.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+import struct
+from dataclasses import dataclass
 
-from slipway_contracts.route import HEARTBEAT_EXPIRY_SECONDS, BackendRoute, ModelRoute
+from slipway_contracts.route import HEARTBEAT_EXPIRY_SECONDS
 from slipway_gateway.ask import Ask
+from slipway_gateway.control.route import Backend, Route
+
+_LENGTH = struct.Struct(">Q")
 
 
-class Hints(NamedTuple):
+@dataclass(slots=True, init=False)
+class Hints:
     """What the call's head says about who asks. ``caller``: the key's id, or the address."""
 
     caller: str
-    conversation: str | None = None
-    user: str | None = None
+    conversation: str | None
+    user: str | None
+
+    def __init__(
+        self, caller: str, conversation: str | None = None, user: str | None = None
+    ) -> None:
+        self.caller = caller
+        self.conversation = conversation
+        self.user = user
 
 
-def unit_of(route: ModelRoute, ask: Ask, hints: Hints) -> str:
+def unit_of(route: Route, ask: Ask, hints: Hints) -> str:
     """The thing that the split assigns: a conversation, unless the route says user or key.
 
     User falls back to the caller when the call names no user: never to something finer, or a
@@ -40,12 +52,13 @@ def unit_of(route: ModelRoute, ask: Ask, hints: Hints) -> str:
 
 
 def _fingerprint(*parts: str) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+    """Of the parts, each behind its length: no two lists of parts look the same."""
+    pieces: list[bytes] = []
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.hexdigest()
+        pieces.append(_LENGTH.pack(len(data)))
+        pieces.append(data)
+    return hashlib.blake2b(b"".join(pieces), digest_size=16).hexdigest()
 
 
 def unit_hash(unit: str) -> str:
@@ -58,7 +71,7 @@ def is_fenced(now: float, heard: float) -> bool:
     return now - heard > HEARTBEAT_EXPIRY_SECONDS
 
 
-def choose(route: ModelRoute, unit: str, *, fenced: bool, tripped: bool) -> BackendRoute | None:
+def choose(route: Route, unit: str, *, fenced: bool, tripped: bool) -> Backend | None:
     """The backend that answers this unit; None when nothing serves.
 
     A fenced gateway sends nothing to a candidate, a tripped guard nothing to the version it
@@ -71,12 +84,12 @@ def choose(route: ModelRoute, unit: str, *, fenced: bool, tripped: bool) -> Back
     return fallback(route, chosen) or chosen
 
 
-def _held_back(route: ModelRoute, backend: BackendRoute, *, fenced: bool, tripped: bool) -> bool:
+def _held_back(route: Route, backend: Backend, *, fenced: bool, tripped: bool) -> bool:
     watched = route.guard is not None and backend.version == route.guard.candidate
     return (fenced and backend.role == "candidate") or (tripped and watched)
 
 
-def fallback(route: ModelRoute, failed: BackendRoute) -> BackendRoute | None:
+def fallback(route: Route, failed: Backend) -> Backend | None:
     """The version that takes what ``failed`` may not or cannot answer; None without another."""
     named = route.guard.stable if route.guard is not None else None
     others = [b for b in route.backends if b.version != failed.version]
@@ -89,7 +102,7 @@ def fallback(route: ModelRoute, failed: BackendRoute) -> BackendRoute | None:
     return others[0] if others and failed.role == "candidate" else None
 
 
-def retry_on(route: ModelRoute, failed: BackendRoute) -> BackendRoute | None:
+def retry_on(route: Route, failed: Backend) -> Backend | None:
     """Where a call goes that its backend never took: the stable version, which may be the same.
 
     A fixed split is an experiment: its arms never answer for one another.

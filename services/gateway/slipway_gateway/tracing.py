@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from slipway_contracts.route import BackendRoute
 from slipway_gateway.errors import GatewayError
 from slipway_gateway.outcome import Observed
 from slipway_telemetry.trace import CURRENT, TraceContext, read_trace
 from slipway_telemetry.tracing import Kind, Span, Tracer
 
 if TYPE_CHECKING:
+    from slipway_gateway.control.route import Backend
     from slipway_gateway.hotpath.head import Head
     from slipway_gateway.hotpath.record import Subject
 
@@ -44,7 +44,7 @@ class RequestTrace:
             },
         )
 
-    def attempt(self, subject: Subject, backend: BackendRoute, number: int) -> bytes:
+    def attempt(self, subject: Subject, backend: Backend, number: int) -> bytes:
         """A backend is about to be asked; header lines for it."""
         self._server.tell(
             {"slipway.model": subject.route.model, "slipway.tenant": subject.caller.tenant or None}

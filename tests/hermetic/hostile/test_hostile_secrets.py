@@ -223,8 +223,10 @@ def test_prompts_are_only_in_the_texts_of_the_log(result: Result) -> None:
         f"{p.place}: in {w}" for p in planted for w, data in outside.items() if p.needle in data
     ]
     assert leaks == []
+    # The circuit of an engine that fails so often turns some away, which are no attempts.
     texts = b"".join(result.columns[where] for where in TEXTS)
-    assert sum(one.needle in texts for one in planted) > len(planted) // 2
+    answered = [one for one in planted if b" 200 " in result.answers[one.place][:20]]
+    assert [one.place for one in answered if one.needle not in texts] == []
 
 
 def test_an_answer_holds_no_other_callers_prompt(result: Result) -> None:

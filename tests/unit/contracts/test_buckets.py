@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from slipway_contracts.route import BUCKETS, BackendRoute, ModelRoute, bucket_of
+from slipway_contracts.route import BackendRoute, ModelRoute
+from slipway_contracts.split import BUCKETS, bucket_of
+from slipway_gateway.control.route import Route
 
 UNITS = [f"unit-{number}" for number in range(20_000)]
 
@@ -25,7 +27,7 @@ def a_route(weight: int, *, salt: str = "salt") -> ModelRoute:
 
 
 def version(route: ModelRoute, unit: str) -> str:
-    backend = route.version_for(unit)
+    backend = Route(route).version_for(unit)
     assert backend is not None
     return backend.version
 
@@ -71,7 +73,7 @@ def test_the_candidate_gets_its_share(weight: int) -> None:
 
 
 def test_nothing_serves_without_backends() -> None:
-    assert ModelRoute(model="m", salt="s").version_for("unit") is None
+    assert Route(ModelRoute(model="m", salt="s")).version_for("unit") is None
 
 
 @pytest.mark.parametrize("weights", [(50, 49), (100, 1), (0, 0)])

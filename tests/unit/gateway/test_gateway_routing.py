@@ -7,6 +7,7 @@ import pytest
 from slipway_contracts.route import BackendRoute, GuardRoute, ModelRoute
 from slipway_gateway import routing
 from slipway_gateway.ask import Ask
+from slipway_gateway.control.route import Route
 from slipway_gateway.routing import Hints, choose, is_fenced, retry_on, unit_hash, unit_of
 
 
@@ -21,9 +22,8 @@ def arm(version, weight, role):
 def canary(weight=10, **fields):
     backends = (arm("v2", weight, "candidate"), arm("v1", 100 - weight, "stable"))
     guard = GuardRoute(candidate="v2", stable="v1", rollout_id="r")
-    return ModelRoute(
-        **{"model": "demo", "salt": "uid", "backends": backends, "guard": guard} | fields
-    )
+    fields = {"model": "demo", "salt": "uid", "backends": backends, "guard": guard} | fields
+    return Route(ModelRoute(**fields))
 
 
 ME = Hints(caller="key:1")
@@ -95,13 +95,13 @@ def test_a_fence_or_a_tripped_guard_leaves_nothing_to_the_candidate(fenced, trip
 
 
 def test_the_only_version_serves_on_behind_the_fence():
-    route = ModelRoute(model="demo", salt="s", backends=(arm("v2", 100, "candidate"),))
+    route = Route(ModelRoute(model="demo", salt="s", backends=(arm("v2", 100, "candidate"),)))
     assert choose(route, "c:1", fenced=True, tripped=True).version == "v2"
 
 
 def test_a_fixed_split_is_not_fenced():
     fixed = (arm("a", 50, "fixed"), arm("b", 50, "fixed"))
-    route = ModelRoute(model="demo", salt="s", backends=fixed)
+    route = Route(ModelRoute(model="demo", salt="s", backends=fixed))
     free = [choose(route, f"c:{i}", fenced=False, tripped=False).version for i in range(100)]
     fenced = [choose(route, f"c:{i}", fenced=True, tripped=False).version for i in range(100)]
     assert free == fenced
@@ -109,12 +109,14 @@ def test_a_fixed_split_is_not_fenced():
 
 
 def test_nothing_serves():
-    assert choose(ModelRoute(model="demo", salt="s"), "u", fenced=False, tripped=False) is None
+    assert (
+        choose(Route(ModelRoute(model="demo", salt="s")), "u", fenced=False, tripped=False) is None
+    )
 
 
 def test_the_previous_version_after_promotion_is_not_fenced_and_retries_on_the_new():
     backends = (arm("v2", 95, "stable"), arm("v1", 5, "previous"))
-    route = ModelRoute(model="demo", salt="s", backends=backends)
+    route = Route(ModelRoute(model="demo", salt="s", backends=backends))
     seen = {choose(route, f"c:{i}", fenced=True, tripped=False).version for i in range(500)}
     assert seen == {"v1", "v2"}
     assert retry_on(route, backends[1]).version == "v2"

@@ -10,7 +10,7 @@ from slipway_gateway.control.copy import load_copy, save_copy
 from slipway_gateway.control.table import RouteTable
 from slipway_gateway.errors import BadRequest
 from slipway_gateway.hotpath.deadlines import Deadlines
-from slipway_gateway.hotpath.head import read_head, request_id_of
+from slipway_gateway.hotpath.head import RequestIds, read_head
 from slipway_gateway.settings import Settings, reject_unknown
 
 
@@ -87,10 +87,10 @@ class TestHead:
 
     @pytest.mark.parametrize("given", [b"", b"a b", b"x" * 129, b"\xff", b"a\tb"])
     def test_an_odd_request_id_is_replaced(self, given):
-        assert len(request_id_of(read_head([(b"x-request-id", given)]))) == 32
+        assert len(RequestIds().of(read_head([(b"x-request-id", given)]))) == 32
 
     def test_a_sane_request_id_is_kept(self):
-        assert request_id_of(read_head([(b"x-request-id", b"a.B-1:2_3")])) == "a.B-1:2_3"
+        assert RequestIds().of(read_head([(b"x-request-id", b"a.B-1:2_3")])) == "a.B-1:2_3"
 
 
 class TestSettings:

@@ -8,8 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from slipway_contracts.metrics.kinds import OTHER, Label, MetricName, Owner
 from slipway_telemetry.bounded import Book, Names
+from slipway_telemetry.buckets import Buckets
 from slipway_telemetry.client import Source, client_counter
-from slipway_telemetry.families import Buckets, Family, fitted, gauge
+from slipway_telemetry.families import Family, fitted, gauge
 from slipway_telemetry.page import pieces, plain
 
 NAME, WORD = Label(name="name", bound=2), Label(name="word", values=("a", "b"))

@@ -120,18 +120,25 @@ class Shipper:
         """Up to the ordinal ``until``; None: to the end of a segment that has ended."""
         offset = await self._offset(pool, name)
         while until is None or offset < until:
-            batch = await self._read(name, offset, in_memory=until is not None)
+            batch = await self._read(name, offset, until)
             if not len(batch):
                 break
             offset = self._offsets[name] = await self._ship(pool, name, batch)
 
-    async def _read(self, name: str, offset: int, *, in_memory: bool) -> Batch:
-        """A batch, in pieces: what reads holds up the requests."""
+    async def _read(self, name: str, offset: int, until: int | None) -> Batch:
+        """A batch, in pieces: what reads holds up the requests.
+
+        Rows that come while it reads wait for the next one: to run after the end of a segment that
+        grows would read it a few rows at a time.
+        """
         batch = Batch(start=offset, end=offset)
         self._segments.mark(name)
         while (left := self._batch_rows - len(batch)) > 0 and batch.size < BATCH_BYTES:
             rows = min(left, PIECE)
-            if in_memory:
+            if until is not None:
+                rows = min(rows, until - batch.end)
+                if rows <= 0:
+                    break
                 piece = self._segments.read(name, batch.end, rows)
                 await asyncio.sleep(0)
             else:

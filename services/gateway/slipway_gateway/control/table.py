@@ -11,6 +11,7 @@ from typing import Any
 
 from slipway_contracts.model import Task
 from slipway_contracts.route import ModelRoute
+from slipway_gateway.control.route import Route
 
 logger = logging.getLogger(__name__)
 
@@ -19,30 +20,33 @@ class RouteTable:
     """By public name. ``on_change`` runs after each swap. ``loaded``: routes were heard at all."""
 
     def __init__(self) -> None:
-        self._routes: dict[str, ModelRoute] = {}
-        self._defaults: dict[Task, ModelRoute] = {}
+        self._given: dict[str, ModelRoute] = {}
+        self._routes: dict[str, Route] = {}
+        self._defaults: dict[Task, Route] = {}
         self.revision = 0
         self.loaded = False
         self.on_change: list[Callable[[RouteTable], None]] = []
 
-    def get(self, model: str) -> ModelRoute | None:
+    def get(self, model: str) -> Route | None:
         """The route of a public name."""
         return self._routes.get(model)
 
-    def default(self, task: Task) -> ModelRoute | None:
+    def default(self, task: Task) -> Route | None:
         """The Model that answers the legacy routes of a task: the one marked so, or the only."""
         return self._defaults.get(task)
 
     def all(self) -> list[ModelRoute]:
-        """Every route, by name."""
-        return sorted(self._routes.values(), key=lambda route: route.model)
+        """Every route as the operator wrote it, by name."""
+        return sorted(self._given.values(), key=lambda route: route.model)
 
     def apply(self, routes: Iterable[ModelRoute]) -> bool:
         """Swap in a whole new set; False when nothing differs."""
         fresh = {route.model: route for route in routes}
-        changed = fresh != self._routes or not self.loaded
-        self._routes = fresh
-        self._defaults = _defaults(fresh.values())
+        changed = fresh != self._given or not self.loaded
+        self._given = fresh
+        self._routes = {model: Route(route) for model, route in fresh.items()}
+        marked = _defaults(fresh.values())
+        self._defaults = {task: self._routes[route.model] for task, route in marked.items()}
         self.revision = max([self.revision, *(route.revision for route in fresh.values())])
         self.loaded = True
         if changed:

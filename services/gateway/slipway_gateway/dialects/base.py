@@ -4,17 +4,19 @@ out. Dialects never route, never touch the network and know no web framework.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import orjson
 
 from slipway_contracts.model import GenerationDefaults
-from slipway_contracts.route import ModelRoute
 from slipway_gateway.ask import Ask
+from slipway_gateway.control.route import Route
 from slipway_gateway.errors import BadRequest, GatewayError
 
 
-class Reply(NamedTuple):
+@dataclass(slots=True, init=False)
+class Reply:
     """A backend's whole answer, and what was known when it came."""
 
     status: int
@@ -22,7 +24,23 @@ class Reply(NamedTuple):
     version: str
     millis: float
     request_id: str
-    ask: Ask | None = None
+    ask: Ask | None
+
+    def __init__(
+        self,
+        status: int,
+        body: bytes,
+        version: str,
+        millis: float,
+        request_id: str,
+        ask: Ask | None = None,
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.version = version
+        self.millis = millis
+        self.request_id = request_id
+        self.ask = ask
 
 
 class Dialect(Protocol):
@@ -37,7 +55,7 @@ class Dialect(Protocol):
         """
         ...
 
-    def upstream_body(self, ask: Ask, route: ModelRoute) -> bytes:
+    def upstream_body(self, ask: Ask, route: Route) -> bytes:
         """The bytes for the backend."""
         ...
 

@@ -24,10 +24,12 @@ class Embeddings(OpenAIShape):
             # An engine could take the whole for a chat, and fetch what addresses it has.
             raise SchemaViolation("messages is not supported: send input", param="messages")
         text = _input_text(fields.get("input"))
-        common = read_common(fields)
-        if common["stream"]:
+        ask = read_common(fields, self.path, body)
+        if ask.stream:
             raise SchemaViolation("embeddings are not streamed; leave stream out", param="stream")
-        return Ask(**common, path=self.path, body=body, text=text, first=text, task=Task.EMBEDDING)
+        ask.text = ask.first = text
+        ask.task = Task.EMBEDDING
+        return ask
 
 
 def _input_text(given: object) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 import orjson
 
 from slipway_contracts.model import GenerationDefaults
-from slipway_contracts.route import ModelRoute
 from slipway_gateway.ask import Ask
+from slipway_gateway.control.route import Route
 from slipway_gateway.dialects.base import Reply, StreamMap, read_object, write_object
 from slipway_gateway.dialects.media import refuse_addresses
 from slipway_gateway.errors import BackendError, GatewayError, SchemaViolation
@@ -27,7 +27,7 @@ class OpenAIShape:
 
     path = ""
 
-    def upstream_body(self, ask: Ask, route: ModelRoute) -> bytes:
+    def upstream_body(self, ask: Ask, route: Route) -> bytes:
         return ask.body
 
     def whole(self, reply: Reply) -> tuple[int, bytes]:
@@ -63,19 +63,14 @@ class Chat(OpenAIShape):
         system, first, last = _read_messages(messages)
         if not self._remote_media:
             refuse_addresses(messages)
-        limits = (fields.get("max_tokens"), fields.get("max_completion_tokens"))
-        return Ask(
-            **read_common(fields),
-            path=self.path,
-            body=body,
-            text=last,
-            system=system,
-            first=first,
-            judge_truncation=limits == (None, None),
-            wants_json=_wants_json(fields.get("response_format")),
-        )
+        ask = read_common(fields, self.path, body)
+        ask.text, ask.system, ask.first = last, system, first
+        limited = fields.get("max_tokens") is not None
+        ask.judge_truncation = not limited and fields.get("max_completion_tokens") is None
+        ask.wants_json = _wants_json(fields.get("response_format"))
+        return ask
 
-    def upstream_body(self, ask: Ask, route: ModelRoute) -> bytes:
+    def upstream_body(self, ask: Ask, route: Route) -> bytes:
         if not route.system_prompt or ask.system:
             return ask.body
         fields = read_object(ask.body)
@@ -96,15 +91,10 @@ class Completions(OpenAIShape):
         fields = read_object(body)
         if "prompt" not in fields:
             raise SchemaViolation("prompt is required", param="prompt")
-        text = _prompt_text(fields["prompt"])
-        return Ask(
-            **read_common(fields),
-            path=self.path,
-            body=body,
-            text=text,
-            first=text,
-            wants_json=_wants_json(fields.get("response_format")),
-        )
+        ask = read_common(fields, self.path, body)
+        ask.text = ask.first = _prompt_text(fields["prompt"])
+        ask.wants_json = _wants_json(fields.get("response_format"))
+        return ask
 
 
 def _is_openai_error(body: bytes) -> bool:
@@ -116,8 +106,8 @@ def _is_openai_error(body: bytes) -> bool:
     return isinstance(error, dict) and isinstance(error.get("message"), str)
 
 
-def read_common(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields of an ``Ask`` that every route reads alike. Raises SchemaViolation."""
+def read_common(fields: dict[str, Any], path: str, body: bytes) -> Ask:
+    """An ``Ask`` with the fields that every route reads alike. Raises SchemaViolation."""
     model = fields.get("model")
     if not isinstance(model, str) or not model:
         raise SchemaViolation("model must name a Model; see /v1/models", param="model")
@@ -126,13 +116,10 @@ def read_common(fields: dict[str, Any]) -> dict[str, Any]:
         raise SchemaViolation("stream must be true or false", param="stream")
     conversation = fields.get("previous_response_id") or fields.get("prompt_cache_key")
     user = fields.get("user")
-    return {
-        "model": model,
-        "stream": bool(stream),
-        "conversation": conversation if isinstance(conversation, str) else None,
-        "user": user if isinstance(user, str) and user else None,
-        "greedy": _is_zero(fields.get("temperature")),
-    }
+    ask = Ask(model, path, body, stream=bool(stream), greedy=_is_zero(fields.get("temperature")))
+    ask.conversation = conversation if isinstance(conversation, str) else None
+    ask.user = user if isinstance(user, str) and user else None
+    return ask
 
 
 def _is_zero(temperature: object) -> bool:

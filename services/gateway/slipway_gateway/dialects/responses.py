@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from slipway_contracts.model import GenerationDefaults
-from slipway_contracts.route import ModelRoute
 from slipway_gateway.ask import Ask
+from slipway_gateway.control.route import Route
 from slipway_gateway.dialects.base import Reply, read_object, write_object
 from slipway_gateway.dialects.openai import Chat, OpenAIShape
 from slipway_gateway.dialects.responses_answer import whole_response
@@ -34,9 +34,10 @@ class Responses(OpenAIShape):
         # The answer repeats it one level deeper than the request had it.
         write_object({"event": {"response": echo}})
         chat = self._chat.parse(write_object(chat_body(request, fields)), defaults)
-        return chat._replace(conversation=request.prompt_cache_key, echo=echo)
+        chat.conversation, chat.echo = request.prompt_cache_key, echo
+        return chat
 
-    def upstream_body(self, ask: Ask, route: ModelRoute) -> bytes:
+    def upstream_body(self, ask: Ask, route: Route) -> bytes:
         return self._chat.upstream_body(ask, route)
 
     def whole(self, reply: Reply) -> tuple[int, bytes]:

@@ -13,8 +13,8 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from slipway_contracts.model import GenerationDefaults
-from slipway_contracts.route import ModelRoute
 from slipway_gateway.ask import Ask
+from slipway_gateway.control.route import Route
 from slipway_gateway.dialects.base import Reply, StreamMap, read_object
 from slipway_gateway.errors import BackendBroken, GatewayError, SchemaViolation
 
@@ -76,7 +76,7 @@ class Forward:
             model=None, path="/v1/completions", body=upstream, text=request.text, first=request.text
         )
 
-    def upstream_body(self, ask: Ask, route: ModelRoute) -> bytes:
+    def upstream_body(self, ask: Ask, route: Route) -> bytes:
         return _named(ask.body, route)
 
     def whole(self, reply: Reply) -> tuple[int, bytes]:
@@ -119,7 +119,7 @@ class ForwardBatch:
         text = "\n".join(request.texts)
         return Ask(model=None, path="/v1/completions", body=upstream, text=text, first=text)
 
-    def upstream_body(self, ask: Ask, route: ModelRoute) -> bytes:
+    def upstream_body(self, ask: Ask, route: Route) -> bytes:
         return _named(ask.body, route)
 
     def whole(self, reply: Reply) -> tuple[int, bytes]:
@@ -161,7 +161,7 @@ def _completion(options: _Options, prompt: object, defaults: GenerationDefaults)
     return orjson.dumps({"prompt": prompt, **filled})
 
 
-def _named(body: bytes, route: ModelRoute) -> bytes:
+def _named(body: bytes, route: Route) -> bytes:
     """The completion with the Model's name in it."""
     return b'{"model":' + orjson.dumps(route.model) + b"," + body[1:]
 

@@ -16,7 +16,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from slipway_contracts.route import BackendRoute
+from slipway_gateway.control.route import Backend
 from slipway_gateway.errors import (
     BackendBroken,
     BackendError,
@@ -83,7 +83,7 @@ class Attempt:
     )  # fmt: skip
 
     def __init__(
-        self, hot: HotPath, owner: Owner, subject: Subject, backend: BackendRoute, number: int
+        self, hot: HotPath, owner: Owner, subject: Subject, backend: Backend, number: int
     ) -> None:
         self.backend = backend
         self.record: Record | None = None
@@ -99,7 +99,7 @@ class Attempt:
         self._deadline = self._overdue_at = NEVER
         self._ended = self._is_json = False
 
-    def begin(self, headers: bytes, body: bytes, *, last: bool) -> None:
+    def begin(self, headers: bytes, body: bytes, now: float, *, last: bool) -> None:
         """Ask for a place, and send when there is one. ``last``: nobody is asked after this.
 
         Raises NoCapacity; then there was no attempt and there is no row.
@@ -108,23 +108,25 @@ class Attempt:
         place = self._hot.gate.enter(
             self.backend.url,
             self._subject.caller,
-            time.monotonic(),
+            now,
             self._on_turn,
             # What a candidate's failures mean is the rollout's to judge, by real attempts.
             probing=self.backend.role == "candidate",
         )
         self._place = place
         if place.turn.admitted:
-            self._send()
+            self._send(now)
 
     def cancel(self) -> None:
         """Nobody reads an answer any more."""
         if self._ended:
             return
+        now = time.monotonic()
         if self.record is not None:
             seen = Observed() if self.sniffer is None else self.sniffer.seen
-            self.record.close(self._status or CLIENT_GONE, _NOTHING, seen, client_gone=True)
-        self._end(Outcome.UNKNOWN)
+            status = self._status or CLIENT_GONE
+            self.record.close(status, _NOTHING, seen, now, client_gone=True)
+        self._end(Outcome.UNKNOWN, now)
 
     def stall(self) -> None:
         """The client reads more slowly than the backend writes."""
@@ -137,7 +139,7 @@ class Attempt:
         """It has caught up; its slowness was not the backend's."""
         if self._call is not None and self._call.connection is not None:
             self._call.connection.resume_reading()
-            self._deadline = time.monotonic() + self._hot.settings.idle_timeout
+            self._deadline = time.monotonic() + self._hot.bounds.idle_timeout
 
     def check(self, now: float) -> None:
         """The sweep of ``Deadlines``."""
@@ -156,24 +158,18 @@ class Attempt:
 
     def _on_turn(self, refusal: NoCapacity | None) -> None:
         if refusal is None:
-            self._send()
+            self._send(time.monotonic())
         else:
-            self._end(Outcome.UNKNOWN)
+            self._end(Outcome.UNKNOWN, time.monotonic())
             self._owner.attempt_failed(refusal)
 
-    def _open_record(self) -> Record:
-        journal = self._hot.journal
-        record = Record(journal, self._subject, self.backend.version, self._number)
-        self.record = record
-        return record
-
-    def _send(self) -> None:
+    def _send(self, now: float) -> None:
         hot, subject = self._hot, self._subject
-        began = self._open_record().began
-        self._deadline = began + hot.settings.first_byte_timeout
+        self.record = Record(hot.journal, subject, self.backend.version, self._number, now)
+        self._deadline = now + hot.bounds.first_byte_timeout
         overdue_ms = subject.route.overdue_ms
         if subject.ask.stream and overdue_ms is not None:
-            self._overdue_at = began + overdue_ms / 1000
+            self._overdue_at = now + overdue_ms / 1000
         self._call = hot.upstream.post(
             self.backend.url, subject.ask.path, self, headers=self._headers, body=self._body
         )
@@ -198,7 +194,7 @@ class Attempt:
         if self._ended:
             return
         now = time.monotonic()
-        self._deadline = now + self._hot.settings.idle_timeout
+        self._deadline = now + self._hot.bounds.idle_timeout
         if ended:
             self._call = None
         if self.sniffer is not None:
@@ -207,12 +203,12 @@ class Attempt:
         if data:
             self._answer.append(data)
             self._size += len(data)
-        if self._size > self._hot.settings.answer_limit:
+        if self._size > self._hot.bounds.answer_limit:
             too_large = BackendBroken("the backend's answer is larger than answer_limit")
             self._fail(too_large, Outcome.FAILED)
         elif ended:
             parts = self._answer
-            self._whole(parts[0] if len(parts) == 1 else b"".join(parts))
+            self._whole(parts[0] if len(parts) == 1 else b"".join(parts), now)
 
     def failed(self, error: BackendError) -> None:
         """It broke off, or was never there."""
@@ -235,12 +231,12 @@ class Attempt:
             early = BackendBroken("the backend's stream ended before its answer did")
             self._fail(early, Outcome.FAILED)
             return
-        self._close(judge(self._subject.ask, self._status, seen, broken=False), seen)
+        self._close(judge(self._subject.ask, self._status, seen, broken=False), seen, now)
         self._served(seen, now)
-        self._end(Outcome.ANSWERED)
+        self._end(Outcome.ANSWERED, now)
         self._owner.stream_ends(events + rest, seen)
 
-    def _whole(self, body: bytes) -> None:
+    def _whole(self, body: bytes, now: float) -> None:
         status = self._status
         if self._never_taken():
             absent = BackendUnreachable(f"the backend of {self.backend.version} is not there")
@@ -253,7 +249,7 @@ class Attempt:
             return
         assert self.record is not None
         try:
-            answered, out = self._owner.translated(status, body, self.record.millis())
+            answered, out = self._owner.translated(status, body, self.record.millis(now))
         except BackendError as error:
             self._fail(error, Outcome.FAILED)
             return
@@ -264,10 +260,10 @@ class Attempt:
         seen = seen or Observed()
         events = judge(self._subject.ask, status, seen, broken=False, body=body)
         said = body[:500].decode("utf-8", "replace") if status >= 400 else None
-        self._close(events, seen, said)
+        self._close(events, seen, now, said)
         if status == 200:
-            self._served(seen, time.monotonic())
-        self._end(_outcome(status))
+            self._served(seen, now)
+        self._end(_outcome(status), now)
         self._owner.answered(answered, out, self._headers if out is body else respond.JSON, seen)
 
     def _never_taken(self) -> bool:
@@ -284,31 +280,32 @@ class Attempt:
 
     # -- the end ---------------------------------------------------------------------------------
 
-    def _close(self, events: Events, seen: Observed, said: str | None = None) -> None:
+    def _close(self, events: Events, seen: Observed, now: float, said: str | None = None) -> None:
         if self.record is not None:
             message = None if said is None else f"the backend answered {self._status}"
-            self.record.close(self._status, events, seen, message=message, said=said)
+            self.record.close(self._status, events, seen, now, message=message, said=said)
 
     def _fail(self, error: BackendError, outcome: Outcome) -> None:
+        now = time.monotonic()
         if self.record is not None:
             if self.sniffer is None:
                 status, seen = error.status, Observed()
             else:
                 status, seen = self._status, self.sniffer.seen
-            self.record.close(status, _ERROR, seen, message=error.message)
-        self._end(outcome)
+            self.record.close(status, _ERROR, seen, now, message=error.message)
+        self._end(outcome, now)
         if self.sniffer is not None and self.sniffer.blind:
             # What was passed on may end inside a line, which would swallow what comes next.
             self._owner.stream_goes_on(b"\n\n")
         self._owner.attempt_failed(error)
 
-    def _end(self, outcome: Outcome) -> None:
+    def _end(self, outcome: Outcome, now: float) -> None:
         self._ended = True
         if self._call is not None:
             self._call.cancel()
             self._call = None
         if self._place is not None:
-            self._place.end(outcome, time.monotonic())
+            self._place.end(outcome, now)
             self._place = None
 
 

@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from slipway_contracts.model import GenerationDefaults
-from slipway_contracts.route import BackendRoute, ModelRoute
 from slipway_gateway import routing
 from slipway_gateway.cache import AnswerCache
+from slipway_gateway.control.route import Backend, Route
 from slipway_gateway.control.table import RouteTable
 from slipway_gateway.dialects.base import Dialect
 from slipway_gateway.guard import Guard
+from slipway_gateway.hotpath.bounds import Bounds
 from slipway_gateway.hotpath.deadlines import Deadlines
-from slipway_gateway.hotpath.head import Head
+from slipway_gateway.hotpath.head import Head, RequestIds
 from slipway_gateway.hotpath.pool import Upstream
 from slipway_gateway.hotpath.record import Journal
 from slipway_gateway.hotpath.shadow import Shadows
 from slipway_gateway.metrics import Metrics
 from slipway_gateway.overload.gate import Gate
-from slipway_gateway.settings import Settings
 from slipway_gateway.tenants.keys import Keys
 from slipway_gateway.tenants.limits import Limits
 from slipway_gateway.tracing import RequestTrace
@@ -34,7 +34,8 @@ class HotPath:
     """``dialects``: by dispatched path. ``paths``: of the targets that are plain paths, by their
     bytes. ``heard``: monotonic seconds of PostgreSQL's last answer. ``tracer``: None: no spans."""
 
-    settings: Settings
+    bounds: Bounds
+    ids: RequestIds
     dialects: Mapping[str, Dialect]
     paths: Mapping[bytes, str]
     table: RouteTable
@@ -60,12 +61,12 @@ class HotPath:
         tracer = self.tracer
         return None if tracer is None else RequestTrace(tracer, head, path, request_id)
 
-    def choose(self, route: ModelRoute, unit: str) -> BackendRoute | None:
+    def choose(self, route: Route, unit: str) -> Backend | None:
         """The backend of this unit, now."""
         guard = route.guard
         tripped = guard is not None and self.guard.is_tripped(route.model, guard.rollout_id)
         return routing.choose(route, unit, fenced=self.is_fenced(), tripped=tripped)
 
-    def defaults(self, route: ModelRoute | None) -> GenerationDefaults:
+    def defaults(self, route: Route | None) -> GenerationDefaults:
         """What fills the gaps of a legacy request."""
         return _DEFAULTS if route is None else route.generation_defaults

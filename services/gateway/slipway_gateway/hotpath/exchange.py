@@ -24,10 +24,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from slipway_contracts.model import Task
-from slipway_contracts.route import BackendRoute, ModelRoute
 from slipway_gateway import routing
 from slipway_gateway.ask import Ask
 from slipway_gateway.cache import Question
+from slipway_gateway.control.route import Backend, Route
 from slipway_gateway.dialects.base import Dialect, Reply, StreamMap
 from slipway_gateway.errors import (
     BackendUnreachable,
@@ -44,7 +44,7 @@ from slipway_gateway.hotpath import respond
 from slipway_gateway.hotpath.admission import admit
 from slipway_gateway.hotpath.attempt import CLIENT_GONE, NEVER, Attempt
 from slipway_gateway.hotpath.cached import log_cached
-from slipway_gateway.hotpath.head import passed_on, read_head, request_id_of
+from slipway_gateway.hotpath.head import passed_on, read_head
 from slipway_gateway.hotpath.record import Subject
 from slipway_gateway.outcome import Observed
 from slipway_gateway.render import sse_error
@@ -93,7 +93,7 @@ class Exchange:
         self._dialect = dialect
         self._client = client
         self._head = read_head(headers)
-        self._request_id = request_id_of(self._head)
+        self._request_id = hot.ids.of(self._head)
         self._trace = hot.trace(self._head, dialect.path, self._request_id)
         self._version = NO_VERSION
         self._parts: list[bytes] = []
@@ -103,7 +103,7 @@ class Exchange:
         self._lease: Lease | None = None
         self._subject: Subject | None = None
         self._body = b""
-        self._retry: BackendRoute | None = None
+        self._retry: Backend | None = None
         self._attempt: Attempt | None = None
         self._stream_map: StreamMap | None = None
         self._question: Question | None = None
@@ -117,7 +117,7 @@ class Exchange:
     def begin(self) -> None:
         """The requests before it on the connection are answered."""
         self._begun = True
-        self._deadline = time.monotonic() + self._hot.settings.body_timeout
+        self._deadline = time.monotonic() + self._hot.bounds.body_timeout
         self._guarded(self._admit)
 
     def on_body(self, data: bytes) -> None:
@@ -125,7 +125,7 @@ class Exchange:
         if self.response_complete:
             return
         self._size += len(data)
-        if self._size > self._hot.settings.body_limit:
+        if self._size > self._hot.bounds.body_limit:
             if self._begun:
                 self._fail(self._too_large())
             return
@@ -156,7 +156,7 @@ class Exchange:
     def check(self, now: float) -> None:
         """The sweep of ``Deadlines``."""
         if self._stalled_since is not None:
-            if now - self._stalled_since > self._hot.settings.client_timeout:
+            if now - self._stalled_since > self._hot.bounds.client_timeout:
                 self._client.abort()
         elif now > self._deadline:
             if self._attempt is None:
@@ -185,7 +185,7 @@ class Exchange:
         caller.check_route(self._dialect.path)
         if head.content_encoding not in (None, "", "identity"):
             raise UnsupportedMedia("send the body uncompressed (no Content-Encoding)")
-        if max(self._size, int(head.content_length or 0)) > hot.settings.body_limit:
+        if max(self._size, int(head.content_length or 0)) > hot.bounds.body_limit:
             raise self._too_large()
         if self._received:
             self._route()
@@ -193,7 +193,7 @@ class Exchange:
             self._client.write(respond.CONTINUE)
 
     def _too_large(self) -> TooLarge:
-        return TooLarge(f"the body is over {self._hot.settings.body_limit} bytes")
+        return TooLarge(f"the body is over {self._hot.bounds.body_limit} bytes")
 
     def _route(self) -> None:
         hot, caller, parts = self._hot, self._caller, self._parts
@@ -208,7 +208,7 @@ class Exchange:
         caller.check(route.model)
         self._enter(ask, route, 0)
 
-    def _enter(self, ask: Ask, route: ModelRoute, tries: int) -> None:
+    def _enter(self, ask: Ask, route: Route, tries: int) -> None:
         """Within the limits, at once or as soon as the quota's next chunk is here."""
         if self.response_complete:
             return
@@ -238,11 +238,11 @@ class Exchange:
             return
         self._stream_map = self._dialect.stream(ask, self._request_id)
         self._retry = routing.retry_on(route, backend)
-        self._deadline = now + hot.settings.total_timeout
+        self._deadline = now + hot.bounds.total_timeout
         hot.gate.retries.requested()
-        self._ask(backend, 1)
+        self._ask(backend, 1, now)
 
-    def _named(self, model: str, task: Task, caller: Caller) -> ModelRoute:
+    def _named(self, model: str, task: Task, caller: Caller) -> Route:
         caller.check(model)
         route = self._hot.table.get(model)
         if route is None:
@@ -269,7 +269,7 @@ class Exchange:
 
     # -- attempts --------------------------------------------------------------------------------
 
-    def _ask(self, backend: BackendRoute, number: int) -> None:
+    def _ask(self, backend: Backend, number: int, now: float) -> None:
         """The assigned version first; the second attempt, on the stable one, is the last."""
         subject, trace = self._subject, self._trace
         assert subject is not None
@@ -277,7 +277,7 @@ class Exchange:
         attempt = self._attempt = Attempt(self._hot, self, subject, backend, number)
         lines = passed_on(self._head) if trace is None else trace.attempt(subject, backend, number)
         headers = _UPSTREAM % (self._request_id.encode("ascii"), lines)
-        attempt.begin(headers, self._body, last=self._retry is None)
+        attempt.begin(headers, self._body, now, last=self._retry is None)
 
     def attempt_failed(self, error: GatewayError) -> None:
         """A backend that never took the request may be replaced by another, once."""
@@ -286,10 +286,11 @@ class Exchange:
             self._trace.failed(error)
         retry, self._retry = self._retry, None
         untaken = isinstance(error, BackendUnreachable)
-        if retry is None or not untaken or not self._hot.gate.retries.spend(time.monotonic()):
+        now = time.monotonic()
+        if retry is None or not untaken or not self._hot.gate.retries.spend(now):
             self._fail(error)
         else:
-            self._guarded(lambda: self._ask(retry, 2))
+            self._guarded(lambda: self._ask(retry, 2, now))
 
     # -- its answer ------------------------------------------------------------------------------
 
@@ -312,10 +313,10 @@ class Exchange:
 
     def stream_begins(self, status: int, headers: bytes) -> None:
         """A stream passes as it is, unless the dialect says otherwise."""
-        self._send_head(status, headers, respond.CHUNKED)
+        self._client.write(self._head_of(status, headers, respond.CHUNKED))
 
     def stream_goes_on(self, events: bytes) -> None:
-        """Towards the client; what the loop writes in one turn goes out together."""
+        """Towards the client."""
         if self._stream_map is None:
             self._client.write(respond.chunk(events))
         else:
@@ -324,18 +325,21 @@ class Exchange:
     def stream_ends(self, events: bytes, seen: Observed) -> None:
         """A proper end."""
         self._seen, self._attempt = seen, None
-        self.stream_goes_on(events)
         if self._stream_map is not None:
-            last = self._stream_map.end
-            self._guarded(lambda: self._client.write(respond.chunk(last())))
+            self._guarded(partial(self._end_mapped, self._stream_map, events))
+        else:
+            self._client.write(respond.chunk(events) + respond.LAST_CHUNK)
         if not self.response_complete:
-            self._client.write(respond.LAST_CHUNK)
             self._over(200)
         assert self._subject is not None
         self._hot.shadows.offer(self._subject, self._body)
 
     def _write_mapped(self, stream_map: StreamMap, events: bytes) -> None:
         self._client.write(respond.chunk(stream_map.feed(events)))
+
+    def _end_mapped(self, stream_map: StreamMap, events: bytes) -> None:
+        last = respond.chunk(stream_map.feed(events) + stream_map.end())
+        self._client.write(last + respond.LAST_CHUNK)
 
     # -- the way out -----------------------------------------------------------------------------
 
@@ -363,11 +367,11 @@ class Exchange:
     def _send_whole(self, status: int, body: bytes, headers: bytes) -> None:
         if status == 503 and b"retry-after:" not in headers:
             headers += b"retry-after: 1\r\n"
-        self._send_head(status, headers, respond.SIZED % len(body))
-        self._client.write(body)
+        # One write: each is a packet, and on most kernels the dearest thing that a request does.
+        self._client.write(self._head_of(status, headers, respond.SIZED % len(body)) + body)
         self._over(status)
 
-    def _send_head(self, status: int, headers: bytes, framing: bytes) -> None:
+    def _head_of(self, status: int, headers: bytes, framing: bytes) -> bytes:
         defaults = self._client.defaults()
         if defaults.closes:
             self.keep_alive = False
@@ -377,9 +381,7 @@ class Exchange:
             headers += respond.lines(limits)
         self._started = True
         version, request_id = self._version.encode("ascii"), self._request_id.encode("ascii")
-        self._client.write(
-            respond.head(status, defaults.lines, headers, version, request_id, framing)
-        )
+        return respond.head(status, defaults.lines, headers, version, request_id, framing)
 
     def _over(self, status: int) -> None:
         """Leave nothing behind."""

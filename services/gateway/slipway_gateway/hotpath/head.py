@@ -31,6 +31,8 @@ _ONCE = {
 }
 _FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
 _VALUE_LIMIT = 512
+_SIZE = 16
+_DRAWN = 256 * _SIZE
 
 
 @dataclass(slots=True)
@@ -93,9 +95,23 @@ def passed_on(head: Head) -> bytes:
     return lines
 
 
-def request_id_of(head: Head) -> str:
-    """The client's own id where it is a sane one and no key, else a new one: 32 hex digits."""
-    given = head.request_id
-    if given is not None and _ID.fullmatch(given) and "slw_" not in given.lower():
-        return given
-    return os.urandom(16).hex()
+class RequestIds:
+    """Ids of requests. Drawn from the kernel for many at once: a call for each costs more."""
+
+    __slots__ = ("_at", "_drawn")
+
+    def __init__(self) -> None:
+        self._drawn = b""
+        self._at = 0
+
+    def of(self, head: Head) -> str:
+        """The client's own where it is a sane one and no key, else a new one: 32 hex digits."""
+        given = head.request_id
+        if given is not None and _ID.fullmatch(given) and "slw_" not in given.lower():
+            return given
+        at = self._at
+        if at == len(self._drawn):
+            self._drawn = os.urandom(_DRAWN)
+            at = 0
+        self._at = at + _SIZE
+        return self._drawn[at : at + _SIZE].hex()

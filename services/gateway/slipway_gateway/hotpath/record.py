@@ -6,15 +6,13 @@ last byte goes out. Knows no socket.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from slipway_contracts.attempt import Attempt, Overdue
-from slipway_contracts.route import ModelRoute
 from slipway_gateway.ask import Ask
 from slipway_gateway.attempts.log import AttemptLog
+from slipway_gateway.control.route import Route
 from slipway_gateway.metrics import InFlight
 from slipway_gateway.outcome import Events, Observed
 from slipway_gateway.tenants.keys import Caller
@@ -33,22 +31,46 @@ class Journal:
 _REPORTED = "the backend reported an error in its answer"
 
 
-class Subject(NamedTuple):
+@dataclass(slots=True, init=False)
+class Subject:
     """What all attempts at one request share. ``path`` is the dispatched route."""
 
     request_id: str
     path: str
     ask: Ask
-    route: ModelRoute
+    route: Route
     unit_hash: str
     caller: Caller
 
+    def __init__(
+        self,
+        request_id: str,
+        path: str,
+        ask: Ask,
+        route: Route,
+        unit_hash: str,
+        caller: Caller,
+    ) -> None:
+        self.request_id = request_id
+        self.path = path
+        self.ask = ask
+        self.route = route
+        self.unit_hash = unit_hash
+        self.caller = caller
+
 
 class Record:
-    """One attempt at one version."""
+    """One attempt at one version, which began at ``now``, monotonic seconds."""
 
     def __init__(
-        self, journal: Journal, subject: Subject, version: str, number: int, *, shadow: bool = False
+        self,
+        journal: Journal,
+        subject: Subject,
+        version: str,
+        number: int,
+        now: float,
+        *,
+        shadow: bool = False,
     ) -> None:
         self._journal = journal
         self._subject = subject
@@ -57,13 +79,13 @@ class Record:
         self.shadow = shadow
         self.overdue = False
         self.closed = False
-        self.began = time.monotonic()
+        self.began = now
         self.started_at = journal.log.clock.now()
         journal.in_flight.enter(subject.route.model, version)
 
-    def millis(self) -> float:
+    def millis(self, now: float) -> float:
         """Since the attempt began."""
-        return (time.monotonic() - self.began) * 1000
+        return (now - self.began) * 1000
 
     def mark_overdue(self) -> None:
         """No first byte in time: slow already now, not when it ends."""
@@ -86,12 +108,13 @@ class Record:
         status: int,
         events: Events,
         seen: Observed,
+        now: float,
         *,
         client_gone: bool = False,
         message: str | None = None,
         said: str | None = None,
     ) -> None:
-        """The attempt ended: one row. A second call does nothing.
+        """The attempt ended at ``now`` (monotonic seconds): one row. A second call does nothing.
 
         ``message`` is the gateway's own. ``said``: the backend's words of an error; they may quote
         the prompt, so they are a text like any answer.
@@ -129,7 +152,7 @@ class Record:
             client_gone=client_gone,
             input_text=journal.keep_text(policy, ask.text),
             output_text=journal.keep_text(policy, _words(seen, said)),
-            processing_time_ms=self.millis(),
+            processing_time_ms=self.millis(now),
             ttft_ms=ttft,
             token_ms=None if token is None else token * 1000,
             prompt_tokens=seen.prompt_tokens,

@@ -64,7 +64,9 @@ class Shadows:
         if len(self._running) >= self._concurrency:
             self.dropped += 1
             return
-        record = Record(self._journal, subject, shadow.version, SHADOW_ATTEMPT, shadow=True)
+        record = Record(
+            self._journal, subject, shadow.version, SHADOW_ATTEMPT, time.monotonic(), shadow=True
+        )
         copy = _Copy(subject, record, self._ended, answer_limit=self._answer_limit)
         copy.deadline = record.began + self._timeout
         self._running.add(copy)
@@ -103,7 +105,7 @@ class _Copy:
 
     def stop(self) -> None:
         """The process ends: the copy has no outcome."""
-        self._record.close(499, Events(), Observed(), client_gone=True)
+        self._record.close(499, Events(), Observed(), time.monotonic(), client_gone=True)
         self._end()
 
     def head(self, status: int, content_type: bytes, headers: bytes) -> None:
@@ -134,11 +136,12 @@ class _Copy:
             whole = read_whole(body)
             seen, broken = whole or Observed(), whole is None and self._status < 400
         events = judge(self._subject.ask, self._status, seen, broken=broken, body=body)
-        self._record.close(self._status, events, seen)
+        self._record.close(self._status, events, seen, time.monotonic())
         self._end()
 
     def _broken(self, error: BackendError) -> None:
-        self._record.close(error.status, Events(error=True), Observed(), message=error.message)
+        now = time.monotonic()
+        self._record.close(error.status, Events(error=True), Observed(), now, message=error.message)
         self._end()
 
     def _end(self) -> None:

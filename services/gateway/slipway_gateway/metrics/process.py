@@ -30,8 +30,6 @@ PIECE_SECONDS = 0.001
 # that nobody cannot enumerate is shown for an hour after its last request.
 VERSION_IDLE = 300.0
 TENANT_IDLE = 3600.0
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER_METHOD = "other"
 
 
 class Metrics:
@@ -41,23 +39,14 @@ class Metrics:
         self.traffic = Traffic()
         self.in_flight = self.traffic.in_flight
         self.observe: Callable[[Attempt], None] = self.traffic.observe
+        self.answered: Callable[[str, str, int], None] = self.traffic.answered
         self.limited: Callable[[str, str], None] = self.traffic.limited
         self.sources: list[Tell] = [self._counted]
         # CPU, memory and descriptors under the names that everybody's processes have.
         self._machine = CollectorRegistry()
         ProcessCollector(registry=self._machine)
-        self._answers: dict[tuple[str, str, int], int] = {}
         self._served: set[VersionKey] = set()
         self._clock = clock
-
-    def answered(self, method: str, route: str, status: int) -> None:
-        """One HTTP answer; ``route`` is the dispatched template, never a raw path."""
-        key = (method, route, status)
-        try:
-            self._answers[key] += 1
-        except KeyError:
-            key = (method if method in METHODS else OTHER_METHOD, route, status)
-            self._answers[key] = self._answers.get(key, 0) + 1
 
     def serves(self, routes: Iterable[ModelRoute]) -> None:
         """These are the routes from now on: the versions in them stay on the page."""
@@ -97,7 +86,7 @@ class Metrics:
         traffic.tenants.forget(now, idle=TENANT_IDLE, keep=lambda _: False)
 
     def _counted(self) -> Iterator[Family]:
-        answers = [((m, route, str(s)), n) for (m, route, s), n in self._answers.items()]
+        answers = [((m, route, str(s)), n) for (m, route, s), n in self.traffic.answers.items()]
         yield fitted(names.HTTP_REQUESTS, answers, Names(), merge=_sum)
         yield from self._of_versions()
         yield from self._of_tenants()

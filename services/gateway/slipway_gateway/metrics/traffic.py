@@ -12,9 +12,11 @@ from slipway_contracts.attempt import Attempt
 from slipway_contracts.metrics import gateway as names
 from slipway_contracts.metrics.kinds import MODEL, OTHER, TENANT, VERSION
 from slipway_telemetry.bounded import Book
-from slipway_telemetry.families import Buckets
+from slipway_telemetry.buckets import Buckets
 
 OUTCOMES = ("ok", "error", "refused", "cancelled")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER_METHOD = "other"
 VersionKey = tuple[str, str]
 
 
@@ -130,6 +132,13 @@ class Traffic:
         self.versions = Versions()
         self.tenants = Tenants()
         self.in_flight = InFlight()
+        # By method, dispatched route and status.
+        self.answers: dict[tuple[str, str, int], int] = {}
+
+    def answered(self, method: str, route: str, status: int) -> None:
+        """One HTTP answer; ``route`` is the dispatched template, never a raw path."""
+        key = (method if method in METHODS else OTHER_METHOD, route, status)
+        self.answers[key] = self.answers.get(key, 0) + 1
 
     def observe(self, attempt: Attempt) -> None:
         """One ended attempt. Copies are no traffic."""

@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field, field_validator
 
 from slipway_contracts.model import Task
 from slipway_contracts.names import question_conversation
-from slipway_contracts.route import ModelRoute
 from slipway_gateway import routing
+from slipway_gateway.control.route import Route
 from slipway_gateway.errors import NoCapacity, UnknownQuestion
 from slipway_gateway.tenants.counted import counted
 from slipway_gateway.tenants.keys import Caller
@@ -111,7 +111,7 @@ def questions_router(gateway: Gateway, admit: Admit) -> APIRouter:
     return router
 
 
-def version_now(gateway: Gateway, route: ModelRoute, *, tenant: str, text: str) -> str | None:
+def version_now(gateway: Gateway, route: Route, *, tenant: str, text: str) -> str | None:
     """Which version the worker would be sent to with this question; None while nothing serves."""
     guard = route.guard
     tripped = guard is not None and gateway.guard.is_tripped(route.model, guard.rollout_id)

@@ -40,6 +40,7 @@ class Leases:
         self._heard = time.monotonic()
         self._settled = time.monotonic()
         self._forget_due = 0.0
+        self._settling: asyncio.Future[None] | None = None
         limits.wake = self._wake.set
 
     async def run(self) -> None:
@@ -65,6 +66,8 @@ class Leases:
         pool = self._pool()
         if pool is None or not self._limits.configured or self._limits.world.away:
             return
+        if not await self._has_settled():
+            return
         wishes = self._limits.returns(time.monotonic())
         if not wishes:
             return
@@ -74,12 +77,25 @@ class Leases:
             logger.warning("leased quota comes back when its leases expire")
             giving.cancel()
 
+    async def _has_settled(self) -> bool:
+        """The settlement under way has ended: given back without its answer, what PostgreSQL has
+        charged would be charged again."""
+        settling = self._settling
+        if settling is None or settling.done():
+            return True
+        done, _ = await asyncio.wait({settling}, timeout=TIMEOUT)
+        if not done:
+            logger.warning("leased quota comes back when its leases expire")
+            settling.cancel()
+        return bool(done) and settling.exception() is None
+
     async def _sync(self, *, look: bool) -> None:
         """One settlement, however long it takes; after ``TIMEOUT`` PostgreSQL counts as away.
 
-        It is not cancelled then: a frozen server must first agree to a cancellation.
+        It is not cancelled then: a frozen server must first agree to a cancellation. Nor where this
+        task is: ``leave`` waits for its answer.
         """
-        settling = asyncio.ensure_future(self._settle(look=look))
+        settling = self._settling = asyncio.ensure_future(self._settle(look=look))
         try:
             done, _ = await asyncio.wait({settling}, timeout=TIMEOUT)
             while not done:
@@ -92,8 +108,6 @@ class Leases:
             if self._limits.world.away:
                 logger.info("limits are shared again")
             self._limits.world.away = False
-        finally:
-            settling.cancel()
 
     def _away(self, error: Exception) -> None:
         if not self._limits.world.away:
