@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from slipway_contracts.model import GenerationDefaults
+from slipway_contracts.model import GenerationDefaults, Task
 from slipway_gateway import routing
 from slipway_gateway.cache import AnswerCache
 from slipway_gateway.control.route import Backend, Route
 from slipway_gateway.control.table import RouteTable
 from slipway_gateway.dialects.base import Dialect
+from slipway_gateway.errors import NoCapacity, SchemaViolation, UnknownModel
 from slipway_gateway.guard import Guard
 from slipway_gateway.hotpath.bounds import Bounds
 from slipway_gateway.hotpath.deadlines import Deadlines
@@ -60,6 +61,17 @@ class HotPath:
         """The spans of a request whose head has come."""
         tracer = self.tracer
         return None if tracer is None else RequestTrace(tracer, head, path, request_id)
+
+    def route_of(self, model: str, task: Task) -> Route:
+        """Raises UnknownModel, NoCapacity before the first routes came, or SchemaViolation."""
+        route = self.table.get(model)
+        if route is None:
+            if not self.table.loaded:
+                raise NoCapacity("the routes are not known yet; try again in a few seconds")
+            raise UnknownModel(model)
+        if route.task is not task:
+            raise SchemaViolation(f"the model {model} is for {route.task.value}", param="model")
+        return route
 
     def choose(self, route: Route, unit: str) -> Backend | None:
         """The backend of this unit, now."""

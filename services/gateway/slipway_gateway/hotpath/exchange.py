@@ -35,9 +35,7 @@ from slipway_gateway.errors import (
     NoCapacity,
     RateLimited,
     RequestTimeout,
-    SchemaViolation,
     TooLarge,
-    UnknownModel,
     UnsupportedMedia,
 )
 from slipway_gateway.hotpath import respond
@@ -202,7 +200,10 @@ class Exchange:
         parts.clear()
         default = hot.table.default(Task.TEXT_GENERATION)
         ask = self._dialect.parse(body, hot.defaults(default))
-        route = default if ask.model is None else self._named(ask.model, ask.task, caller)
+        route = default
+        if ask.model is not None:
+            caller.check(ask.model)
+            route = hot.route_of(ask.model, ask.task)
         if route is None:
             raise NoCapacity("no default Model serves text generation; set spec.default on one")
         caller.check(route.model)
@@ -241,17 +242,6 @@ class Exchange:
         self._deadline = now + hot.bounds.total_timeout
         hot.gate.retries.requested()
         self._ask(backend, 1, now)
-
-    def _named(self, model: str, task: Task, caller: Caller) -> Route:
-        caller.check(model)
-        route = self._hot.table.get(model)
-        if route is None:
-            if not self._hot.table.loaded:
-                raise NoCapacity("the routes are not known yet; try again in a few seconds")
-            raise UnknownModel(model)
-        if route.task is not task:
-            raise SchemaViolation(f"the model {model} is for {route.task.value}", param="model")
-        return route
 
     def _answered_before(self, ask: Ask, caller: Caller, now: float) -> bool:
         """From the cache. No attempt is made; the row says so."""
