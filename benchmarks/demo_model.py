@@ -19,7 +19,7 @@ from slipway_store.routes import write_route
 PROMPT = "Tell me something about the sea. " * 15
 
 
-def messages(secret: str, *, stream: bool, paced: bool = False, model: str = "demo") -> list[bytes]:
+def bodies(*, stream: bool, paced: bool = False, model: str = "demo") -> list[bytes]:
     """64 different conversations, so that the split has something to split."""
     made = []
     for number in range(64):
@@ -30,8 +30,14 @@ def messages(secret: str, *, stream: bool, paced: bool = False, model: str = "de
         }
         if stream:
             fields |= {"stream": True, "stream_options": {"include_usage": True}}
-        made.append(request(json.dumps(fields).encode(), {"authorization": f"Bearer {secret}"}))
+        made.append(json.dumps(fields).encode())
     return made
+
+
+def messages(secret: str, *, stream: bool, paced: bool = False, model: str = "demo") -> list[bytes]:
+    """The same as whole HTTP requests."""
+    headers = {"authorization": f"Bearer {secret}"}
+    return [request(body, headers) for body in bodies(stream=stream, paced=paced, model=model)]
 
 
 async def prepare(pool: Pool, engine_url: str) -> str:

@@ -5,7 +5,8 @@ a slow minute of the machine hits all of them; each ratio is the median over rou
 ran side by side. Ours has everything on: key check, limits, split over two versions, guard, usage,
 attempts log shipped into a real PostgreSQL. ``request`` counts the time of shipping; ``unshipped``
 is a burst of its own while shipping is held back (``benchmarks.shipping``). The gateway under test
-has core 0; engine, client and database have core 1. The peers have nothing on.
+has core 0; engine, client and database have core 1. The peers have nothing on. Whole answers are
+asked by wrk where it is installed (``benchmarks.wrk`` says why; ``load`` in the result says which).
 
 Prints a table; the last line is one JSON object. Exits 1 when a burst failed.
 """
@@ -24,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import same_bytes, systems
-from benchmarks.demo_model import messages, prepare
+from benchmarks import same_bytes, systems, wrk
+from benchmarks.demo_model import bodies, messages, prepare
 from benchmarks.gateway_report import OURS, Samples, show, summary
 from benchmarks.load import burst
 from benchmarks.shipping import held, rows, shipped
@@ -51,43 +52,71 @@ class Bench:
     secret: str
     requests: int
     streams: int
+    seconds: int
+    folder: Path
 
     async def round_of(self, system: System) -> dict[str, float]:
         """CPU microseconds by kind, of one system."""
         fewer = SLOW.get(system.name, 1)
         requests, streams = self.requests // fewer, self.streams // fewer
-        plain = messages(self.secret, stream=False)
         stream = messages(self.secret, stream=True)
         paced = messages(self.secret, stream=True, paced=True)
-        found = {"request": await self._burst(system, plain, requests, stream=False)}
+        found = {"request": await self._whole(system, requests)}
         if system.name == OURS:
-            found |= await self._apart(system, plain, requests)
+            found |= await self._apart(system, requests)
         else:
             found["unshipped"] = found["request"]
-        found["stream_100"] = await self._burst(system, stream, streams, stream=True)
+        found["stream_100"] = await self._streams(system, stream, streams)
         # No bar: a quarter of them will do.
-        found["paced_100"] = await self._burst(system, paced, max(1, streams // 4), stream=True)
+        found["paced_100"] = await self._streams(system, paced, max(1, streams // 4))
         return found
 
-    async def _burst(self, system: System, sent: list[bytes], count: int, *, stream: bool) -> float:
+    async def _whole(self, system: System, count: int) -> float:
         """With the log's shipping."""
         logged = await rows(self.pool)
         before = system.cpu_seconds()
-        await _answered(system, sent, count, stream=stream)
+        count = await self._asked(system, count)
         if system.name == OURS:
             await shipped(self.pool, logged + count)
         return (system.cpu_seconds() - before) / count * 1e6
 
-    async def _apart(self, system: System, sent: list[bytes], count: int) -> dict[str, float]:
+    async def _streams(self, system: System, sent: list[bytes], count: int) -> float:
+        """With the log's shipping."""
+        logged = await rows(self.pool)
+        before = system.cpu_seconds()
+        await _answered(system, sent, count, stream=True)
+        if system.name == OURS:
+            await shipped(self.pool, logged + count)
+        return (system.cpu_seconds() - before) / count * 1e6
+
+    async def _apart(self, system: System, count: int) -> dict[str, float]:
         """Without shipping, and what shipping cost when it was let go."""
         logged = await rows(self.pool)
-        async with held(self.pool, lambda: _answered(system, sent, 1, stream=False)):
+        one = messages(self.secret, stream=False)
+        async with held(self.pool, lambda: _answered(system, one, 1, stream=False)):
             began = system.cpu_seconds()
-            await _answered(system, sent, count, stream=False)
+            count = await self._asked(system, count)
             ended = system.cpu_seconds()
         await shipped(self.pool, logged + count + 1)
         shipping = system.cpu_seconds() - ended
         return {"unshipped": (ended - began) / count * 1e6, "shipping": shipping / count * 1e6}
+
+    async def _asked(self, system: System, count: int) -> int:
+        """How many whole answers there were: ``count``, or as many as wrk got."""
+        if wrk.WRK is None:
+            await _answered(system, messages(self.secret, stream=False), count, stream=False)
+            return count
+        try:
+            return await wrk.saturate(
+                system.port,
+                bodies(stream=False),
+                self.secret,
+                seconds=self.seconds,
+                connections=CONNECTIONS,
+                folder=self.folder,
+            )
+        except RuntimeError as error:
+            raise WrongAnswers(f"{system.name}: {error}") from error
 
 
 class WrongAnswers(RuntimeError):
@@ -113,7 +142,14 @@ async def run(options: argparse.Namespace, dsn: str, folder: Path) -> dict[str, 
         engine = systems.engine(other)
         stack.callback(engine.stop)
         secret = await prepare(pool, f"http://127.0.0.1:{engine.port}")
-        bench = Bench(pool=pool, secret=secret, requests=options.requests, streams=options.streams)
+        bench = Bench(
+            pool=pool,
+            secret=secret,
+            requests=options.requests,
+            streams=options.streams,
+            seconds=options.seconds,
+            folder=folder,
+        )
         absent: dict[str, str] = {}
         measured = []
         for name, start in starts(engine, dsn, folder, core).items():
@@ -138,7 +174,11 @@ async def run(options: argparse.Namespace, dsn: str, folder: Path) -> dict[str, 
             absent[name] = f"wrong answers twice in one round: {wrong}"
         ours = next(system for system in measured if system.name == OURS)
         out = {"benchmark": "gateway", **vars(options), **summary(samples)}
-        out |= {"not_measured": absent, "wrong_answers": wrong}
+        out |= {
+            "load": "burst" if wrk.WRK is None else "wrk",
+            "not_measured": absent,
+            "wrong_answers": wrong,
+        }
         asked = [*messages(secret, stream=False), *messages(secret, stream=True)]
         logged = await rows(pool)
         out["bytes"] = {
@@ -201,7 +241,8 @@ def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--requests", type=int, default=6000, help="plain requests a burst")
+    parser.add_argument("--requests", type=int, default=6000, help="a burst, where there is no wrk")
+    parser.add_argument("--seconds", type=int, default=2, help="of wrk")
     parser.add_argument("--streams", type=int, default=800, help="100-chunk streams a burst")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
     options = parser.parse_args()

@@ -28,7 +28,7 @@ HOT = (
     "slipway_gateway/routing.py",
     *(
         f"slipway_gateway/attempts/{m}.py"
-        for m in ("clock", "frames", "lines", "log", "reading", "segment")
+        for m in ("clock", "frames", "kept", "lines", "log", "reading", "segment")
     ),
     "slipway_gateway/attempts/texts.py",
     "slipway_gateway/control/route.py",

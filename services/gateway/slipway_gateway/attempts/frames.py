@@ -42,17 +42,24 @@ class Frame(NamedTuple):
 
 def encode(row: Attempt | Overdue, ordinal: int) -> bytes:
     """A row as a frame."""
-    if isinstance(row, Attempt):
-        payload = tuples.encode(row)
-        checksum = zlib.crc32(payload, ordinal)
-        return _HEAD.pack(_ATTEMPT_MAGIC, ordinal, len(payload), checksum) + payload
-    return frame(OVERDUE, ordinal, _plain(row))
+    kind = ATTEMPT if isinstance(row, Attempt) else OVERDUE
+    return frame(kind, ordinal, payload_of(row))
+
+
+def payload_of(row: Attempt | Overdue) -> bytes:
+    """What a frame of ``ATTEMPT`` or ``OVERDUE`` holds."""
+    return tuples.encode(row) if isinstance(row, Attempt) else _plain(row)
 
 
 def frame(kind: bytes, ordinal: int, payload: bytes) -> bytes:
     """Any payload as a frame."""
-    head = _HEAD.pack(MAGIC + kind, ordinal, len(payload), zlib.crc32(payload, ordinal))
-    return head + payload
+    magic = _ATTEMPT_MAGIC if kind == ATTEMPT else MAGIC + kind
+    return _HEAD.pack(magic, ordinal, len(payload), zlib.crc32(payload, ordinal)) + payload
+
+
+def opened(data: bytes, start: int, end: int) -> tuple[bytes, bytes]:
+    """Kind and payload of a frame that is known to lie there, and to be whole."""
+    return data[start + 3 : start + 4], data[start + _HEAD.size : end]
 
 
 def header() -> bytes:

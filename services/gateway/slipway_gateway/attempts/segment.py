@@ -19,6 +19,8 @@ import orjson
 
 from slipway_contracts.attempt import Attempt, Overdue
 from slipway_gateway.attempts import frames, lines, reading
+from slipway_gateway.attempts.kept import Kept
+from slipway_gateway.attempts.reading import Batch, Hint
 
 # Not 0.1's suffix: a 0.1 that comes back would take these for torn lines and delete them.
 SUFFIX = ".seg"
@@ -49,13 +51,15 @@ class Segments:
             for path in sorted(folder.iterdir())
             if path.suffix in _SUFFIXES
         }
-        self._hints: dict[str, reading.Hint] = {}
-        self._marks: dict[str, reading.Hint] = {}
+        self._hints: dict[str, Hint] = {}
+        self._marks: dict[str, Hint] = {}
         self._stripped: set[str] = set()
         # Descriptors of ended segments that no sync has seen yet.
         self._ended: list[int] = []
         self._file = -1
         self._serial = 0
+        self._inode = -1
+        self._kept = Kept()
         self.dirty = False
         self.name = ""
         self.end = self.count = 0
@@ -63,10 +67,13 @@ class Segments:
 
     def append(self, row: Attempt | Overdue) -> None:
         """Write one row; it is in the file when this returns. Raises OSError (disk full)."""
-        data = frames.encode(row, self.count + 1)
+        kind = frames.ATTEMPT if isinstance(row, Attempt) else frames.OVERDUE
+        payload = frames.payload_of(row)
+        data = frames.frame(kind, self.count + 1, payload)
         if self.end and self.end + len(data) > self._limit:
             self._begin()
-            data = frames.encode(row, 1)
+            data = frames.frame(kind, 1, payload)
+        frame_size = len(data)
         if not self.end:
             data = frames.header() + data
         written = os.write(self._file, data)
@@ -77,6 +84,7 @@ class Segments:
         self.end += written
         self.count += 1
         self.dirty = True
+        self._kept.add(self.end - frame_size, self.end)
 
     def sync(self) -> None:
         """fsync what was appended. Slow: call it in a thread."""
@@ -100,22 +108,38 @@ class Segments:
         """Bytes of all segments."""
         return sum(self._sizes.values()) + self.end
 
-    def read(self, name: str, after: int, rows: int) -> reading.Batch:
+    def read(self, name: str, after: int, rows: int) -> Batch:
         """Up to ``rows`` rows after the ordinal ``after``; none when the segment is gone.
 
         What this process has not written itself a moment ago may come from a slow disk: call it in
         a thread then.
         """
-        hint = self._hints.get(name, reading.Hint())
+        if name == self.name and (places := self._kept.take(after, rows)):
+            return self._just_written(after, places)
+        hint = self._hints.get(name, Hint())
         try:
             batch, self._hints[name] = reading.read(self._folder / name, after, rows, hint)
         except FileNotFoundError:
-            return reading.Batch(start=after, end=after)
+            return Batch(start=after, end=after)
+        return batch
+
+    def _just_written(self, after: int, places: list[tuple[int, int]]) -> Batch:
+        """Frames of this process's own, which need no search and no check."""
+        start, end = places[0][0], places[-1][1]
+        data = os.pread(self._file, end - start, start)
+        batch = Batch(start=after, end=after + len(places), size=end - start)
+        for begins, ends in places:
+            kind, payload = frames.opened(data, begins - start, ends - start)
+            if kind == frames.ATTEMPT:
+                batch.tuples.append(payload)
+            else:
+                batch.overdue.append(frames.decode_overdue(payload))
+        self._hints[self.name] = Hint(inode=self._inode, ordinal=batch.end, offset=end)
         return batch
 
     def mark(self, name: str) -> None:
         """What is read from here on is on its way, and may not arrive: ``time_after`` knows it."""
-        self._marks[name] = self._hints.get(name, reading.Hint())
+        self._marks[name] = self._hints.get(name, Hint())
 
     def time_after(self, name: str, after: int) -> float | None:
         """Unix seconds at which the row after an ordinal ended; None where there is none.
@@ -124,7 +148,7 @@ class Segments:
         """
         if name == self.name and after >= self.count:
             return None
-        hints = (self._marks.get(name), self._hints.get(name), reading.Hint())
+        hints = (self._marks.get(name), self._hints.get(name), Hint())
         hint = next((h for h in hints if h is not None and h.ordinal == after), None)
         if name.endswith(SUFFIX) and hint is not None:
             with contextlib.suppress(FileNotFoundError):
@@ -203,12 +227,14 @@ class Segments:
         self._serial += 1
         # Sorts by time; unique even when two starts share a clock reading.
         name = f"{time.time_ns():020d}-{os.getpid()}-{self._serial}{SUFFIX}"
-        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
         file = os.open(self._folder / name, flags, 0o600)
         if self._file >= 0:
             self._ended.append(self._file)
             self._sizes[self.name] = self.end
         self._file, self.name, self.end, self.count = file, name, 0, 0
+        self._inode = os.fstat(file).st_ino
+        self._kept = Kept()
 
 
 def _lock(folder: Path) -> int:

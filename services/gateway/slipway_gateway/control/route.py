@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from slipway_contracts.model import GenerationDefaults, Task
 from slipway_contracts.route import BackendRoute, GuardRoute, ModelRoute, ShadowRoute
-from slipway_contracts.split import BUCKETS, bucket_of
+from slipway_contracts.split import BUCKETS, Split
 
 
 class Backend:
@@ -42,8 +42,8 @@ class Route:
     """``given`` is what the operator wrote."""
 
     __slots__ = (
-        "backends", "generation_defaults", "given", "guard", "max_model_len", "model", "overdue_ms",
-        "revision", "salt", "shadow", "stickiness", "system_prompt", "task",
+        "_split", "backends", "generation_defaults", "given", "guard", "max_model_len", "model",
+        "overdue_ms", "revision", "shadow", "stickiness", "system_prompt", "task",
     )  # fmt: skip
 
     def __init__(self, given: ModelRoute) -> None:
@@ -51,7 +51,7 @@ class Route:
         self.model = given.model
         self.revision = given.revision
         self.task: Task = given.task
-        self.salt = given.salt
+        self._split = Split(given.salt)
         self.stickiness: str = given.stickiness
         self.backends = _backends(given)
         self.guard = None if given.guard is None else GuardRule(given.guard)
@@ -63,7 +63,7 @@ class Route:
 
     def version_for(self, unit: str) -> Backend | None:
         """The backend that owns the unit's bucket; None when nothing serves."""
-        bucket = bucket_of(self.salt, unit)
+        bucket = self._split.bucket(unit)
         for backend in self.backends:
             if bucket < backend.upper:
                 return backend
