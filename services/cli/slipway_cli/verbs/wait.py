@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Annotated
 
@@ -26,6 +28,8 @@ from slipway_contracts.conditions import (
 from slipway_contracts.model_version import ModelVersion
 
 DELETE = "delete"
+# Seconds between two looks where nothing is told.
+LOOK_AGAIN = 2.0
 
 
 def register(app: typer.Typer) -> None:
@@ -105,17 +109,11 @@ async def until_met(
             if _met(last, goal):
                 return
             kind, name = Kind(last.kind), last.metadata.name
-            async for change in session.objects.changes():
-                if change != (kind, name):
-                    continue
-                try:
+            async with aclosing(_looks(session, (kind, name))) as looks:
+                async for _ in looks:
                     last = await session.objects.get(kind, name)
-                except NotFound:
-                    if goal is None:
+                    if _met(last, goal):
                         return
-                    raise
-                if _met(last, goal):
-                    return
     except TimeoutError:
         state = f"; it is {_state(last)}" if last is not None else ""
         raise TimedOut(f"{target}: not after {format_duration(limit)}{state}") from None
@@ -123,6 +121,32 @@ async def until_met(
         if goal is None:
             return
         raise
+
+
+async def _looks(session: Session, wanted: tuple[Kind, str]) -> AsyncGenerator[None, None]:
+    """When to look: after each change of the object, and now and then without one.
+
+    What was deleted between the last look and the watch's beginning is in no change.
+    """
+    changes = aiter(session.objects.changes())
+    coming: asyncio.Task[tuple[Kind, str]] | None = None
+    try:
+        while True:
+            coming = coming or asyncio.ensure_future(_next(changes))
+            done, _ = await asyncio.wait({coming}, timeout=LOOK_AGAIN)
+            if done:
+                change, coming = coming.result(), None
+                if change != wanted:
+                    continue
+            yield
+    finally:
+        if coming is not None:
+            coming.cancel()
+            await asyncio.wait({coming})
+
+
+async def _next(changes: AsyncIterator[tuple[Kind, str]]) -> tuple[Kind, str]:
+    return await anext(changes)
 
 
 def _met(resource: Resource, goal: Phase | tuple[ConditionType, ConditionStatus] | None) -> bool:
