@@ -101,7 +101,10 @@ async def test_sigterm_lets_running_jobs_finish_and_takes_no_more(queue, work) -
     async def running() -> int:
         return await queue.pool.fetchval("SELECT count(*) FROM pgqueuer WHERE status = 'picked'")
 
-    await eventually(running, what="a running job")
+    async def full() -> bool:
+        return await running() >= 4
+
+    await eventually(full, what="four running jobs")
     assert await worker.stop() == 0
     assert 4 <= len(await queue.effects()) < 40
     assert await running() == 0
