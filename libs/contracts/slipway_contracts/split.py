@@ -8,19 +8,14 @@ BUCKETS = 10_000
 
 
 class Split:
-    """The buckets of one salt: ``bucket_of`` for many units."""
+    """The buckets of one salt."""
 
     def __init__(self, salt: str) -> None:
         self._salted = hashlib.blake2b(digest_size=8, key=salt.encode()[:64])
 
     def bucket(self, unit: str) -> int:
-        """In [0, 10000)."""
+        """Unit → bucket in [0, 10000), uniform and independent for each salt."""
         # A copy is half the price of a new one.
         digest = self._salted.copy()
         digest.update(unit.encode())
         return int.from_bytes(digest.digest(), "big") % BUCKETS
-
-
-def bucket_of(salt: str, unit: str) -> int:
-    """Unit → bucket in [0, 10000), uniform and independent for each salt."""
-    return Split(salt).bucket(unit)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from slipway_contracts.route import BackendRoute, ModelRoute
-from slipway_contracts.split import BUCKETS, bucket_of
+from slipway_contracts.split import BUCKETS, Split
 from slipway_gateway.control.route import Route
 
 UNITS = [f"unit-{number}" for number in range(20_000)]
@@ -34,23 +34,25 @@ def version(route: ModelRoute, unit: str) -> str:
 
 @given(st.text(max_size=64), st.text(max_size=200))
 def test_a_bucket_is_in_range_and_stable(salt: str, unit: str) -> None:
-    bucket = bucket_of(salt, unit)
+    bucket = Split(salt).bucket(unit)
     assert 0 <= bucket < BUCKETS
-    assert bucket == bucket_of(salt, unit)
+    assert bucket == Split(salt).bucket(unit)
 
 
 def test_buckets_are_uniform() -> None:
     """Chi-square over 100 groups; 99 degrees of freedom, 160 is far beyond its 99.99 % quantile."""
     counts = [0] * 100
     for unit in UNITS:
-        counts[bucket_of("salt", unit) // 100] += 1
+        counts[Split("salt").bucket(unit) // 100] += 1
     expected = len(UNITS) / 100
     assert sum((count - expected) ** 2 / expected for count in counts) < 160
 
 
 def test_salts_are_independent() -> None:
     """A unit that had the first candidate has the second one with its own odds, not surely."""
-    both = sum(bucket_of("a", u) < 1000 and bucket_of("b", u) < 1000 for u in UNITS) / len(UNITS)
+    both = sum(Split("a").bucket(u) < 1000 and Split("b").bucket(u) < 1000 for u in UNITS) / len(
+        UNITS
+    )
     assert abs(both - 0.01) < 0.004
 
 
@@ -90,4 +92,4 @@ def test_a_route_survives_the_wire() -> None:
 
 def test_buckets_are_frozen() -> None:
     # Two gateways of different releases must send a conversation to the same version.
-    assert [bucket_of("uid", f"c{n}") for n in range(3)] == [68, 5159, 4790]
+    assert [Split("uid").bucket(f"c{n}") for n in range(3)] == [68, 5159, 4790]

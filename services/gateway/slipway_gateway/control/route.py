@@ -39,15 +39,14 @@ class GuardRule:
 
 
 class Route:
-    """``given`` is what the operator wrote."""
+    """Of what the operator wrote, what a request reads."""
 
     __slots__ = (
-        "_split", "backends", "generation_defaults", "given", "guard", "max_model_len", "model",
+        "_split", "backends", "generation_defaults", "guard", "max_model_len", "model",
         "overdue_ms", "revision", "shadow", "stickiness", "system_prompt", "task",
     )  # fmt: skip
 
     def __init__(self, given: ModelRoute) -> None:
-        self.given = given
         self.model = given.model
         self.revision = given.revision
         self.task: Task = given.task
