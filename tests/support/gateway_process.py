@@ -42,6 +42,19 @@ async def eventually(
         await asyncio.sleep(0.02)
 
 
+async def fresh_minute(pool: Any, *, seconds: float) -> None:
+    """Wait until the current minute has ``seconds`` left, by PostgreSQL's clock.
+
+    Limits of a minute begin anew with each: what is counted in one must not see its end.
+    """
+
+    async def left() -> bool:
+        clock = await pool.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
+        return bool(clock % 60 < 60 - seconds)
+
+    await eventually(left, what="a minute with time left")
+
+
 class GatewayProcess:
     """``python -m slipway_gateway`` on 127.0.0.1. Settings are keywords: ``body_limit=2000``."""
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from gateway_process import eventually
+from gateway_process import eventually, fresh_minute
 from postgres_proxy import PostgresProxy
 
 from slipway_gateway.errors import NoCapacity, RateLimited
@@ -79,16 +79,6 @@ async def fleet(pool: Pool, count: int, *, alive: int | None = None, **rules: in
         for replica in replicas:
             replica.task.cancel()
         await asyncio.gather(*(r.task for r in replicas), return_exceptions=True)
-
-
-async def fresh_minute(pool: Pool, *, seconds: float) -> None:
-    """Wait until the current minute has ``seconds`` left, by PostgreSQL's clock."""
-
-    async def left() -> bool:
-        clock = await pool.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
-        return clock % 60 < 60 - seconds
-
-    await eventually(left, what="a minute with time left")
 
 
 async def offer(replicas: list[Replica], total: int, *, pause: float, burst: int = 1) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from gateway_process import eventually
+from gateway_process import eventually, fresh_minute
 from token_issuer import AUDIENCE, ISSUER, TokenIssuer
 
 from slipway_store.audit import Actor
@@ -52,16 +52,6 @@ async def status(demo: Any, secret: str, **fields: Any) -> int:
     async with demo.post(demo.chat(**fields), headers=bearer(secret)) as answer:
         await answer.read()
         return int(answer.status)
-
-
-async def fresh_minute(pool: Any, *, seconds: float) -> None:
-    """Wait until the current minute has ``seconds`` left, by PostgreSQL's clock."""
-
-    async def left() -> bool:
-        clock = await pool.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
-        return clock % 60 < 60 - seconds
-
-    await eventually(left, what="a minute with time left")
 
 
 async def minute(pool: Any) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from answer_site import PROCESSING, Site
-from gateway_process import eventually
+from gateway_process import eventually, fresh_minute
 
 from slipway_contracts.behalf import Asker, credential_for
 from slipway_store import jobs
@@ -57,6 +57,7 @@ async def test_an_answer_counts_for_who_asked(site: Site) -> None:
 async def test_a_tenants_limit_holds_for_its_questions_and_its_answers(site: Site) -> None:
     """Three requests a minute: two questions, and one of their answers; the other one waits."""
     key = await a_tenant(site, requests_per_minute=3)
+    await fresh_minute(site.pool, seconds=40)
     for text in ("first", "second"):
         assert (await site.ask(text, key=key))[1] == PROCESSING
     await site.work(api_key=OWN)
