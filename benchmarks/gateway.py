@@ -1,12 +1,13 @@
 """CPU time of our gateway beside its peers', a request and a stream, in one run.
 
-Every system relays to one fake engine; bursts are interleaved (ours, peer, peer, ours …), so that
-a slow minute of the machine hits all of them; each ratio is the median over rounds of a pair that
-ran side by side. Ours has everything on: key check, limits, split over two versions, guard, usage,
-attempts log shipped into a real PostgreSQL. ``request`` counts the time of shipping; ``unshipped``
-is a burst of its own while shipping is held back (``benchmarks.shipping``). The gateway under test
-has core 0; engine, client and database have core 1. The peers have nothing on. Whole answers are
-asked by wrk where it is installed (``benchmarks.wrk`` says why; ``load`` in the result says which).
+Every system relays to one fake engine (``quick_engine``); bursts are interleaved (ours, peer, peer,
+ours …), so that a slow minute of the machine hits all of them; each ratio is the median over rounds
+of a pair that ran side by side. Ours has everything on: key check, limits, split over two versions,
+guard, usage, attempts log shipped into a real PostgreSQL. ``request`` counts the time of shipping;
+``unshipped`` is a burst of its own while shipping is held back (``benchmarks.shipping``). The
+gateway under test has core 0; engine, client and database have core 1. The peers have nothing on.
+Whole answers are asked by wrk where it is installed (``benchmarks.wrk`` says why; ``load`` in the
+result says which).
 
 Prints a table; the last line is one JSON object. Exits 1 when a burst failed.
 """
@@ -139,7 +140,7 @@ async def run(options: argparse.Namespace, dsn: str, folder: Path) -> dict[str, 
     async with AsyncExitStack() as stack:
         pool = await open_pool(dsn)
         stack.push_async_callback(pool.close)
-        engine = systems.engine(other)
+        engine = systems.quick_engine(other)
         stack.callback(engine.stop)
         secret = await prepare(pool, f"http://127.0.0.1:{engine.port}")
         bench = Bench(

@@ -65,6 +65,8 @@ def modules(patterns: tuple[str, ...]) -> list[str]:
 def compile_group(files: list[str]) -> None:
     """One native module for all of them, so that calls between them stay native."""
     python = f"--python-executable={sys.executable}"
+    # Calls between modules need no look-up, and small functions become part of their callers.
+    os.environ["CFLAGS"] = f"{os.environ.get('CFLAGS', '')} -fvisibility=hidden"
     extensions = mypycify([python, *CHECKS, *files], opt_level="3", debug_level="0")
     setup(name="slipway", ext_modules=extensions, script_args=["-q", "build_ext", "--inplace"])
 

@@ -65,13 +65,19 @@ class FakeEngine:
     """One engine on 127.0.0.1. ``remember`` false: for benchmarks."""
 
     def __init__(
-        self, script: EngineScript | None = None, *, port: int = 0, remember: bool = True
+        self,
+        script: EngineScript | None = None,
+        *,
+        port: int = 0,
+        remember: bool = True,
+        keepalive_timeout: float = 75,
     ) -> None:
         self.script = script or EngineScript()
         self.calls = Calls()
         self._slots = asyncio.Semaphore(self.script.slots or 2**30)
         self._port = port
         self._remember = remember
+        self._keepalive_timeout = keepalive_timeout
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -86,7 +92,11 @@ class FakeEngine:
         app.router.add_get("/calls", self._calls)
         app.router.add_get("/aborted", self._aborted)
         self._runner = web.AppRunner(
-            app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
+            app,
+            handler_cancellation=True,
+            access_log=None,
+            shutdown_timeout=0.1,
+            keepalive_timeout=self._keepalive_timeout,
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
@@ -98,6 +108,11 @@ class FakeEngine:
     async def __aexit__(self, *exc: object) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def protocol(self) -> asyncio.Protocol:
+        """For one connection that somebody else has accepted."""
+        assert self._runner is not None and self._runner.server is not None
+        return self._runner.server()
 
     # -- routes
 

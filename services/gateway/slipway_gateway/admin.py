@@ -5,6 +5,7 @@ Plain FastAPI. What is here reads what the process holds in memory; the routers 
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -197,8 +198,10 @@ def _add_metrics(app: FastAPI, gateway: Gateway) -> None:
 
 
 def _admit(gateway: Gateway, request: Request) -> Caller:
-    caller = admit(gateway.keys, read_head(request.scope["headers"]), request.scope.get("client"))
-    caller.check_route(request.scope["route"].path)
+    scope = request.scope
+    head = read_head(scope["headers"])
+    caller = admit(gateway.keys, head, scope.get("client"), time.monotonic())
+    caller.check_route(scope["route"].path)
     return caller
 
 

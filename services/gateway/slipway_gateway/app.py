@@ -202,6 +202,7 @@ class Gateway:
             cache=AnswerCache(settings.cache_bytes, settings.cache_ttl),
             dialects=dialects,
             paths={path.encode(): path for path in dialects},
+            heads={},
             table=self.table,
             keys=self.keys,
             guard=self.guard,
@@ -210,7 +211,7 @@ class Gateway:
             upstream=upstream,
             shadows=shadows,
             deadlines=deadlines,
-            metrics=self.metrics,
+            traffic=self.metrics.traffic,
             tracer=self.tracer,
         )
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 import orjson
 
 from slipway_contracts.model import Task
 from slipway_gateway.ask import Ask
 
+_TEXT_GENERATION: Final = Task.TEXT_GENERATION
 # What the engine says when the version's own context is too small: vLLM's messages, OpenAI's code.
-_CONTEXT = re.compile(
+_CONTEXT: Final = re.compile(
     rb"context[ _]length|context_length_exceeded|maximum model length|max_model_len", re.IGNORECASE
 )
 
@@ -114,7 +116,7 @@ def judge(ask: Ask, status: int, seen: Observed, *, broken: bool, body: bytes = 
         return Events(error=True)
     text = "".join(seen.text)
     return Events(
-        empty=_is_empty(text, seen) if ask.task is Task.TEXT_GENERATION else None,
+        empty=_is_empty(text, seen) if ask.task is _TEXT_GENERATION else None,
         truncated=seen.finish_reason == "length" if ask.judge_truncation else None,
         schema_invalid=not _is_json(text) if ask.wants_json else None,
     )

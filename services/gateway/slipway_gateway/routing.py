@@ -10,15 +10,16 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
+from typing import Final
 
 from slipway_contracts.route import HEARTBEAT_EXPIRY_SECONDS
 from slipway_gateway.ask import Ask
 from slipway_gateway.control.route import Backend, Route
 
-_LENGTH = struct.Struct(">Q")
+_LENGTH: Final = struct.Struct(">Q")
 # Copied for each use: half the price of a new one.
-_EIGHT = hashlib.blake2b(digest_size=8)
-_SIXTEEN = hashlib.blake2b(digest_size=16)
+_EIGHT: Final = hashlib.blake2b(digest_size=8)
+_SIXTEEN: Final = hashlib.blake2b(digest_size=16)
 
 
 @dataclass(slots=True, init=False)

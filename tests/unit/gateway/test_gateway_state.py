@@ -143,9 +143,9 @@ def test_a_forwarded_call_is_never_a_keyless_one():
     from slipway_gateway.tenants.keys import Keys
 
     keys, client = Keys(keyless_loopback=True, ttl=60), ("127.0.0.1", 1)
-    assert admit(keys, read_head([]), client).identity == "addr:127.0.0.1"
+    assert admit(keys, read_head([]), client, 1.0).identity == "addr:127.0.0.1"
     for name in (b"x-forwarded-for", b"forwarded", b"x-real-ip"):
         with pytest.raises(Unauthenticated):
-            admit(keys, read_head([(name, b"127.0.0.1")]), client)
+            admit(keys, read_head([(name, b"127.0.0.1")]), client, 1.0)
     with pytest.raises(Unauthenticated):
-        admit(keys, read_head([]), None)
+        admit(keys, read_head([]), None, 1.0)

@@ -7,7 +7,10 @@ wall clock set back, a row could end up behind a watermark that was already told
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+# To add one to a time is a tenth of the price of a time from a number.
+_MICROSECONDS = [timedelta(microseconds=n) for n in range(1000)]
 
 
 class RowClock:
@@ -15,8 +18,14 @@ class RowClock:
 
     def __init__(self) -> None:
         self._last = 0
+        self._millisecond = 0
+        self._begun = datetime.fromtimestamp(0, UTC)
 
     def now(self) -> datetime:
         """Aware UTC, microseconds."""
         self._last = max(self._last + 1, time.time_ns() // 1000)
-        return datetime.fromtimestamp(self._last / 1_000_000, UTC)
+        millisecond = self._last // 1000
+        if millisecond != self._millisecond:
+            self._millisecond = millisecond
+            self._begun = datetime.fromtimestamp(millisecond / 1000, UTC)
+        return self._begun + _MICROSECONDS[self._last % 1000]

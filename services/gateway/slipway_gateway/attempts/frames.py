@@ -17,18 +17,18 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from slipway_contracts.attempt import Attempt, Overdue
 from slipway_store import tuples
 
-MAGIC = b"\xf1SL"
+MAGIC: Final = b"\xf1SL"
 COLUMNS, ATTEMPT, OVERDUE = b"h", b"a", b"o"
-_HEAD = struct.Struct("<4sIII")
-_MAGICS = {MAGIC + kind: kind for kind in (COLUMNS, ATTEMPT, OVERDUE)}
-_ATTEMPT_MAGIC = MAGIC + ATTEMPT
+_HEAD: Final = struct.Struct("<4sIII")
+_MAGICS: Final = {MAGIC + kind: kind for kind in (COLUMNS, ATTEMPT, OVERDUE)}
+_ATTEMPT_MAGIC: Final = MAGIC + ATTEMPT
 
 
 class Frame(NamedTuple):

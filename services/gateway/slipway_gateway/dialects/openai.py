@@ -7,7 +7,7 @@ looked at; everything else is for the engine to accept or refuse.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -19,7 +19,7 @@ from slipway_gateway.dialects.media import refuse_addresses
 from slipway_gateway.errors import BackendError, GatewayError, SchemaViolation
 from slipway_gateway.render import openai_error
 
-_SYSTEM = ("system", "developer")
+_SYSTEM: Final = ("system", "developer")
 
 
 class OpenAIShape:
@@ -128,14 +128,16 @@ def _is_zero(temperature: object) -> bool:
 
 def _read_messages(messages: list[Any]) -> tuple[str, str, str]:
     """(system prompt, first user message, last message), as text."""
-    system, first = "", ""
-    roles = [_role(message) for message in messages]
-    for message, role in zip(messages, roles, strict=True):
+    system, first, asked = "", "", False
+    for message in messages:
+        role = _role(message)
+        if asked:
+            continue
         if role in _SYSTEM:
             system += _content_text(message.get("content"))
         elif role == "user":
+            asked = True
             first = _content_text(message.get("content"))
-            break
     return system, first, _content_text(messages[-1].get("content"))
 
 

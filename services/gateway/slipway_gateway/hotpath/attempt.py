@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from slipway_gateway.control.route import Backend
 from slipway_gateway.errors import (
@@ -28,6 +28,7 @@ from slipway_gateway.errors import (
 from slipway_gateway.hotpath import respond
 from slipway_gateway.hotpath.record import Record, Subject
 from slipway_gateway.hotpath.sniff import StreamSniffer, read_whole
+from slipway_gateway.hotpath.upstream import JSON, STREAM
 from slipway_gateway.outcome import Events, Observed, judge
 from slipway_gateway.overload.gate import Outcome, Place
 
@@ -37,12 +38,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-CLIENT_GONE = 499
-NEVER = float("inf")
-_JSON = b"application/json"
-_STREAM = b"text/event-stream"
-_NOTHING = Events()
-_ERROR = Events(error=True)
+CLIENT_GONE: Final = 499
+NEVER: Final = float("inf")
+_NOTHING: Final = Events()
+_ERROR: Final = Events(error=True)
 
 
 class Owner(Protocol):
@@ -179,7 +178,7 @@ class Attempt:
     def head(self, status: int, content_type: bytes, headers: bytes) -> None:
         """The backend's answer begins."""
         self._status = status
-        if status == 200 and content_type.startswith(_STREAM):
+        if status == 200 and content_type.startswith(STREAM):
             self.sniffer = StreamSniffer()
             if self._place is not None:
                 # Of a whole answer the first byte tells its length, not the load.
@@ -187,7 +186,7 @@ class Attempt:
             self._owner.stream_begins(status, headers)
         else:
             self._headers = headers
-            self._is_json = content_type.startswith(_JSON)
+            self._is_json = content_type.startswith(JSON)
 
     def read(self, data: bytes, ended: bool) -> None:
         """Bytes of its body."""

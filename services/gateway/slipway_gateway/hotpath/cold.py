@@ -19,22 +19,29 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 logger = logging.getLogger("uvicorn.error")
 
 
-class Peers:
-    """The two ends of a connection, as a scope names them."""
-
-    def __init__(self, transport: Any) -> None:
-        self.client: tuple[str, int] | None = get_remote_addr(transport)
-        self.server: tuple[str, int | None] | None = get_local_addr(transport)
-        self.scheme = "https" if is_ssl(transport) else "http"
-
-
 class ColdRoutes:
-    """The application as one connection calls it. ``config`` and ``state`` are uvicorn's."""
+    """The application as one connection calls it. ``config`` and ``state`` are uvicorn's.
+
+    ``client``: the address and port that call. ``attach`` it before anything else.
+    """
 
     def __init__(self, config: Any, server_state: Any, app_state: dict[str, Any]) -> None:
         self._config = config
         self._server_state = server_state
         self._app_state = app_state
+        self._transport: Any = None
+        self._flow: Any = None
+        self._on_response: Any = None
+        self._server: Any = None
+        self._scheme = "http"
+        self.client: tuple[str, int] | None = None
+
+    def attach(self, transport: Any, flow: FlowControl, on_response: Any) -> None:
+        """The connection is there; ``on_response`` is called at each answer's end."""
+        self._transport, self._flow, self._on_response = transport, flow, on_response
+        self.client = get_remote_addr(transport)
+        self._server = get_local_addr(transport)
+        self._scheme = "https" if is_ssl(transport) else "http"
 
     def cycle(
         self,
@@ -42,12 +49,8 @@ class ColdRoutes:
         *,
         url: bytes,
         headers: list[tuple[bytes, bytes]],
-        peers: Peers,
-        transport: Any,
-        flow: FlowControl,
         expects_continue: bool,
         keep_alive: bool,
-        on_response: Any,
     ) -> RequestResponseCycle:
         """A request whose head has come. Raises httptools' errors for a target that is none."""
         # Its parts may be None, whatever its stub says.
@@ -64,16 +67,16 @@ class ColdRoutes:
             "raw_path": root.encode("ascii") + raw_path,
             "query_string": target.query or b"",
             "root_path": root,
-            "scheme": peers.scheme,
-            "server": peers.server,
-            "client": peers.client,
+            "scheme": self._scheme,
+            "server": self._server,
+            "client": self.client,
             "headers": headers,
             "state": self._app_state.copy(),
         }
         return RequestResponseCycle(
             scope=scope,
-            transport=transport,
-            flow=flow,
+            transport=self._transport,
+            flow=self._flow,
             logger=logger,
             access_logger=logger,
             access_log=False,
@@ -81,7 +84,7 @@ class ColdRoutes:
             message_event=asyncio.Event(),
             expect_100_continue=expects_continue,
             keep_alive=keep_alive,
-            on_response=on_response,
+            on_response=self._on_response,
         )
 
     def start(self, cycle: RequestResponseCycle) -> None:

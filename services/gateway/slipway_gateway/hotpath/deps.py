@@ -17,10 +17,11 @@ from slipway_gateway.guard import Guard
 from slipway_gateway.hotpath.bounds import Bounds
 from slipway_gateway.hotpath.deadlines import Deadlines
 from slipway_gateway.hotpath.head import Head, RequestIds
+from slipway_gateway.hotpath.known import KnownRequest
 from slipway_gateway.hotpath.pool import Upstream
 from slipway_gateway.hotpath.record import Journal
 from slipway_gateway.hotpath.shadow import Shadows
-from slipway_gateway.metrics import Metrics
+from slipway_gateway.metrics.traffic import Traffic
 from slipway_gateway.overload.gate import Gate
 from slipway_gateway.tenants.keys import Keys
 from slipway_gateway.tenants.limits import Limits
@@ -33,12 +34,14 @@ _DEFAULTS = GenerationDefaults()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HotPath:
     """``dialects``: by dispatched path. ``paths``: of the targets that are plain paths, by their
-    bytes. ``heard``: monotonic seconds of PostgreSQL's last answer. ``tracer``: None: no spans."""
+    bytes. ``heads``: of requests that were parsed before. ``heard``: monotonic seconds of
+    PostgreSQL's last answer. ``tracer``: None: no spans."""
 
     bounds: Bounds
     ids: RequestIds
     dialects: Mapping[str, Dialect]
     paths: Mapping[bytes, str]
+    heads: dict[bytes, KnownRequest]
     table: RouteTable
     keys: Keys
     limits: Limits
@@ -50,12 +53,15 @@ class HotPath:
     upstream: Upstream
     shadows: Shadows
     deadlines: Deadlines
-    metrics: Metrics
+    traffic: Traffic
     tracer: Tracer | None = None
 
     def is_fenced(self) -> bool:
         """PostgreSQL is away for too long: nothing goes to candidates."""
-        return routing.is_fenced(time.monotonic(), self.heard())
+        return self._fenced_at(time.monotonic())
+
+    def _fenced_at(self, now: float) -> bool:
+        return routing.is_fenced(now, self.heard())
 
     def trace(self, head: Head, path: str, request_id: str) -> RequestTrace | None:
         """The spans of a request whose head has come."""
@@ -73,11 +79,11 @@ class HotPath:
             raise SchemaViolation(f"the model {model} is for {route.task.value}", param="model")
         return route
 
-    def choose(self, route: Route, unit: str) -> Backend | None:
-        """The backend of this unit, now."""
+    def choose(self, route: Route, unit: str, now: float) -> Backend | None:
+        """The backend of this unit at ``now``, monotonic seconds."""
         guard = route.guard
         tripped = guard is not None and self.guard.is_tripped(route.model, guard.rollout_id)
-        return routing.choose(route, unit, fenced=self.is_fenced(), tripped=tripped)
+        return routing.choose(route, unit, fenced=self._fenced_at(now), tripped=tripped)
 
     def defaults(self, route: Route | None) -> GenerationDefaults:
         """What fills the gaps of a legacy request."""

@@ -21,7 +21,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from slipway_contracts.model import Task
 from slipway_gateway import routing
@@ -42,7 +42,7 @@ from slipway_gateway.hotpath import respond
 from slipway_gateway.hotpath.admission import admit
 from slipway_gateway.hotpath.attempt import CLIENT_GONE, NEVER, Attempt
 from slipway_gateway.hotpath.cached import log_cached
-from slipway_gateway.hotpath.head import passed_on, read_head
+from slipway_gateway.hotpath.head import Head, passed_on
 from slipway_gateway.hotpath.record import Subject
 from slipway_gateway.outcome import Observed
 from slipway_gateway.render import sse_error
@@ -56,24 +56,26 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-NO_VERSION = "-"
+NO_VERSION: Final = "-"
+_TEXT_GENERATION: Final = Task.TEXT_GENERATION
 # A chunk of quota comes within milliseconds; a call that found none waits for it this often.
-LEASE_WAIT = 0.01
-LEASE_TRIES = 20
-_NOTHING = Observed()
+LEASE_WAIT: Final = 0.01
+LEASE_TRIES: Final = 20
+_NOTHING: Final = Observed()
 
 
 class Exchange:
     """Make one at the end of a request's head; ``begin`` it when its turn on the connection comes.
 
-    ``response_complete`` and ``keep_alive`` are the names by which uvicorn's protocol asks.
+    ``received``: bytes of its body, as yet. ``response_complete`` and ``keep_alive`` are the names
+    by which uvicorn's protocol asks.
     """
 
     __slots__ = (
-        "_attempt", "_begun", "_body", "_caller", "_client", "_deadline", "_dialect", "_head",
-        "_hot", "_lease", "_parts", "_question", "_received", "_request_id", "_retry", "_seen",
-        "_size", "_stalled_since", "_started", "_stream_map", "_subject", "_trace", "_version",
-        "keep_alive", "response_complete",
+        "_arrived", "_attempt", "_begun", "_body", "_caller", "_client", "_deadline", "_hot",
+        "_is_whole", "_lease", "_parts", "_question", "_request_id", "_retry", "_seen",
+        "_stalled_since", "_started", "_stream_map", "_subject", "_trace", "_version", "dialect",
+        "head", "keep_alive", "received", "response_complete",
     )  # fmt: skip
 
     def __init__(
@@ -81,22 +83,23 @@ class Exchange:
         hot: HotPath,
         dialect: Dialect,
         client: ClientConnection,
-        headers: list[tuple[bytes, bytes]],
+        head: Head,
         *,
         keep_alive: bool,
     ) -> None:
         self.keep_alive = keep_alive
         self.response_complete = False
         self._hot = hot
-        self._dialect = dialect
+        self.dialect = dialect
         self._client = client
-        self._head = read_head(headers)
-        self._request_id = hot.ids.of(self._head)
-        self._trace = hot.trace(self._head, dialect.path, self._request_id)
+        self.head = head
+        self._request_id = hot.ids.of(head)
+        self._trace = hot.trace(head, dialect.path, self._request_id)
         self._version = NO_VERSION
         self._parts: list[bytes] = []
-        self._size = 0
-        self._begun = self._received = False
+        self.received = 0
+        self._begun = self._is_whole = False
+        self._arrived = 0.0
         self._caller: Caller | None = None
         self._lease: Lease | None = None
         self._subject: Subject | None = None
@@ -115,15 +118,16 @@ class Exchange:
     def begin(self) -> None:
         """The requests before it on the connection are answered."""
         self._begun = True
-        self._deadline = time.monotonic() + self._hot.bounds.body_timeout
+        now = self._arrived = time.monotonic()
+        self._deadline = now + self._hot.bounds.body_timeout
         self._guarded(self._admit)
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
         if self.response_complete:
             return
-        self._size += len(data)
-        if self._size > self._hot.bounds.body_limit:
+        self.received += len(data)
+        if self.received > self._hot.bounds.body_limit:
             if self._begun:
                 self._fail(self._too_large())
             return
@@ -131,7 +135,7 @@ class Exchange:
 
     def on_complete(self) -> None:
         """The request is whole."""
-        self._received = True
+        self._is_whole = True
         if self._begun and not self.response_complete:
             self._guarded(self._route)
 
@@ -178,16 +182,16 @@ class Exchange:
             self._fail(GatewayError("the gateway failed on this request"))
 
     def _admit(self) -> None:
-        head, hot = self._head, self._hot
-        caller = self._caller = admit(hot.keys, head, self._client.client)
-        caller.check_route(self._dialect.path)
+        head, hot = self.head, self._hot
+        caller = self._caller = admit(hot.keys, head, self._client.client, self._arrived)
+        caller.check_route(self.dialect.path)
         if head.content_encoding not in (None, "", "identity"):
             raise UnsupportedMedia("send the body uncompressed (no Content-Encoding)")
-        if max(self._size, int(head.content_length or 0)) > hot.bounds.body_limit:
+        if max(self.received, int(head.content_length or 0)) > hot.bounds.body_limit:
             raise self._too_large()
-        if self._received:
+        if self._is_whole:
             self._route()
-        elif self._client.expects_continue():
+        elif self._client.expects_continue:
             self._client.write(respond.CONTINUE)
 
     def _too_large(self) -> TooLarge:
@@ -198,8 +202,8 @@ class Exchange:
         assert caller is not None
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         parts.clear()
-        default = hot.table.default(Task.TEXT_GENERATION)
-        ask = self._dialect.parse(body, hot.defaults(default))
+        default = hot.table.default(_TEXT_GENERATION)
+        ask = self.dialect.parse(body, hot.defaults(default))
         route = default
         if ask.model is not None:
             caller.check(ask.model)
@@ -220,24 +224,24 @@ class Exchange:
             self._lease = hot.limits.enter(caller, route.model, now)
         except RateLimited as error:
             if not error.is_leasing or tries >= LEASE_TRIES:
-                hot.metrics.limited(caller.tenant, error.param or "")
+                hot.traffic.limited(caller.tenant, error.param or "")
                 raise
             again = partial(self._enter, ask, route, tries + 1)
             asyncio.get_running_loop().call_later(LEASE_WAIT, self._guarded, again)
             return
-        hints = routing.Hints(caller.identity, self._head.conversation, self._head.user)
+        hints = routing.Hints(caller.identity, self.head.conversation, self.head.user)
         unit = routing.unit_of(route, ask, hints)
-        backend = hot.choose(route, unit)
+        backend = hot.choose(route, unit, now)
         if backend is None:
             raise NoCapacity(f"no version of {route.model} serves now")
         self._subject = Subject(
-            self._request_id, self._dialect.path, ask, route, routing.unit_hash(unit), caller
+            self._request_id, self.dialect.path, ask, route, routing.unit_hash(unit), caller
         )
-        self._body = self._dialect.upstream_body(ask, route)
+        self._body = self.dialect.upstream_body(ask, route)
         self._version = backend.version
         if hot.cache.takes(ask) and self._answered_before(ask, caller, now):
             return
-        self._stream_map = self._dialect.stream(ask, self._request_id)
+        self._stream_map = self.dialect.stream(ask, self._request_id)
         self._retry = routing.retry_on(route, backend)
         self._deadline = now + hot.bounds.total_timeout
         hot.gate.retries.requested()
@@ -265,7 +269,7 @@ class Exchange:
         assert subject is not None
         self._version = backend.version
         attempt = self._attempt = Attempt(self._hot, self, subject, backend, number)
-        lines = passed_on(self._head) if trace is None else trace.attempt(subject, backend, number)
+        lines = passed_on(self.head) if trace is None else trace.attempt(subject, backend, number)
         headers = _UPSTREAM % (self._request_id.encode("ascii"), lines)
         attempt.begin(headers, self._body, now, last=self._retry is None)
 
@@ -289,7 +293,7 @@ class Exchange:
         assert self._subject is not None
         ask = self._subject.ask
         reply = Reply(status, body, self._version, millis, self._request_id, ask)
-        answer = self._dialect.whole(reply)
+        answer = self.dialect.whole(reply)
         if self._question is not None and status == 200 and self._version == self._question.version:
             self._hot.cache.store(self._question, body, time.monotonic())
         return answer
@@ -343,7 +347,7 @@ class Exchange:
             self._client.write(respond.chunk(last) + respond.LAST_CHUNK)
             self._over(200)
             return
-        status, body = self._dialect.failure(error, self._request_id)
+        status, body = self.dialect.failure(error, self._request_id)
         headers = respond.JSON
         if error.retry_after is not None:
             headers += b"retry-after: %d\r\n" % error.retry_after
@@ -385,10 +389,12 @@ class Exchange:
             attempt.cancel()
         if self._lease is not None:
             self._lease.settle(self._seen.prompt_tokens, self._seen.completion_tokens_so_far)
-        self._hot.metrics.answered("POST", self._dialect.path, status)
+        self._hot.traffic.answered("POST", self.dialect.path, status)
         if self._trace is not None:
             self._trace.end(status, self._version, self._seen)
         self._client.answered(self)
 
 
-_UPSTREAM = b"content-type: application/json\r\naccept-encoding: identity\r\nx-request-id: %b\r\n%b"
+_UPSTREAM: Final = (
+    b"content-type: application/json\r\naccept-encoding: identity\r\nx-request-id: %b\r\n%b"
+)

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote
+
+import httptools
 
 from slipway_contracts.names import HEADER_CONVERSATION, HEADER_REQUEST_ID, HEADER_USER
 from slipway_gateway.errors import BadRequest
 
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_ONCE = {
+_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_ONCE: Final = {
     name.encode(): field
     for name, field in (
         ("authorization", "authorization"),
@@ -29,10 +33,10 @@ _ONCE = {
         ("tracestate", "tracestate"),
     )
 }
-_FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
-_VALUE_LIMIT = 512
-_SIZE = 16
-_DRAWN = 256 * _SIZE
+_FORWARDED: Final = frozenset({b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"})
+_VALUE_LIMIT: Final = 512
+_SIZE: Final = 16
+_DRAWN: Final = 256 * _SIZE
 
 
 @dataclass(slots=True)
@@ -61,6 +65,27 @@ class Head:
         for name in ("conversation", "user"):
             if len(getattr(self, name) or "") > _VALUE_LIMIT:
                 raise BadRequest(f"the {name} id is longer than {_VALUE_LIMIT} characters")
+
+    def is_unique(self) -> bool:
+        """Another request's will hardly be the same."""
+        return (self.request_id or self.traceparent or self.tracestate) is not None
+
+
+def path_of(url: bytes, plain: Mapping[bytes, str]) -> str:
+    """The path that is dispatched: decoded, without query, whatever form the target has.
+
+    ``plain``: what needs no look. Raises HttpParserError: it is none.
+    """
+    known = plain.get(url)
+    if known is not None:
+        return known
+    target: Any = httptools.parse_url(url)
+    return unquote(target.path.decode("ascii")) if target.path else ""
+
+
+def size_of(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> int:
+    """Bytes of a head, about."""
+    return len(url) + sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 def read_head(headers: Iterable[tuple[bytes, bytes]]) -> Head:

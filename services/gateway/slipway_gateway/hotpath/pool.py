@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from slipway_gateway.errors import BackendUnreachable
+from slipway_gateway.hotpath.known import KnownAnswer
 from slipway_gateway.hotpath.upstream import Connection, Receiver
 
 # Below the 5 s after which many servers (uvicorn's default) close an idle connection.
@@ -63,6 +64,7 @@ class Upstream:
         self._connect_timeout = connect_timeout
         self._idle: dict[tuple[str, int, bool], deque[Connection]] = {}
         self._targets: dict[tuple[str, str], Target] = {}
+        self._answers: dict[bytes, KnownAnswer] = {}
         self._tls: ssl.SSLContext | None = None
 
     def post(
@@ -108,7 +110,7 @@ class Upstream:
             connection.idle_since = time.monotonic()
             self._idle.setdefault(address, deque()).append(connection)
 
-        connection = Connection(keep)
+        connection = Connection(keep, self._answers)
         loop, tls = asyncio.get_running_loop(), self._context(target)
         try:
             async with asyncio.timeout(self._connect_timeout):

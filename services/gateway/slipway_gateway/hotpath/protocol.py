@@ -14,18 +14,18 @@ import logging
 import time
 from collections import deque
 from typing import Any
-from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from slipway_gateway.errors import BadRequest, GatewayError, TooLarge
 from slipway_gateway.hotpath import cold
 from slipway_gateway.hotpath.arrived import unread
 from slipway_gateway.hotpath.deps import HotPath
 from slipway_gateway.hotpath.exchange import Exchange
+from slipway_gateway.hotpath.head import path_of, read_head, size_of
+from slipway_gateway.hotpath.known import KnownRequest, cut, learn_request
+from slipway_gateway.hotpath.refusals import FAILED, NO_HTTP, TOO_LARGE
 from slipway_gateway.hotpath.respond import Defaults
-from slipway_gateway.render import openai_error
 
 logger = logging.getLogger(__name__)
 
@@ -33,25 +33,10 @@ logger = logging.getLogger(__name__)
 LINGER = 1.0
 
 
-def _answer(status: bytes, error: GatewayError) -> bytes:
-    """A whole answer for a request that never became one; it has no id of its own yet."""
-    body = openai_error(error, "")
-    return (
-        b"HTTP/1.1 %b\r\ncontent-type: application/json\r\nconnection: close\r\n"
-        b"content-length: %d\r\n\r\n%b" % (status, len(body), body)
-    )
-
-
-_TOO_LARGE = _answer(
-    b"431 Request Header Fields Too Large", TooLarge("the request head is too large")
-)
-_NO_HTTP = _answer(b"400 Bad Request", BadRequest("the request is not valid HTTP/1.1"))
-_FAILED = _answer(b"500 Internal Server Error", GatewayError("the gateway failed on this request"))
-
-
 class ClientConnection:
     """uvicorn's server makes one for each connection; ``hot`` is what all of them share.
 
+    ``expects_continue``: the client waits with the body until it is told to send it.
     The first three arguments, ``shutdown`` and the names of uvicorn's state are the server's terms.
     """
 
@@ -66,13 +51,12 @@ class ClientConnection:
         self._parser: Any = None
         self._transport: Any = None
         self._flow: Any = None
-        self._peers: cold.Peers | None = None
         # Requests after the one that runs, newest first. Either kind has ``response_complete``.
         self._pipeline: deque[Any] = deque()
         self._cycle: Any = None
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._expects_continue = False
+        self.expects_continue = False
         self._running: Exchange | None = None
         self._head_since: float | None = None
         self._idle_since: float | None = None
@@ -82,13 +66,17 @@ class ClientConnection:
         self._refusal: bytes | None = None
         self._receiving = False
         self._last = False
+        # Heads since it was made, and what is still to come of a body whose head was known.
+        self._heads = 0
+        self._missing = 0
+        self._keep_alive = False
 
     # -- what an exchange asks of its client -----------------------------------------------------
 
     @property
     def client(self) -> tuple[str, int] | None:
         """Its address and port."""
-        return None if self._peers is None else self._peers.client
+        return self._cold_routes.client
 
     def write(self, data: bytes) -> None:
         """Towards the client, at once: each call is a packet."""
@@ -98,10 +86,6 @@ class ClientConnection:
     def abort(self) -> None:
         """Cut a client that does not read; closing would wait for it."""
         self._transport.abort()
-
-    def expects_continue(self) -> bool:
-        """The client waits with the body until it is told to send it."""
-        return self._expects_continue
 
     def defaults(self) -> Defaults:
         """The headers of every answer."""
@@ -126,9 +110,11 @@ class ClientConnection:
 
     def check(self, now: float) -> None:
         """The sweep: a head that does not come, a connection that nobody uses, a request's own."""
+        since = self._stalled_since
         if self._running is not None:
             self._running.check(now)
-        elif self._is_stalled(now):
+        elif since is not None and now - since > self._bounds.client_timeout:
+            # The client of a cold answer does not read; an exchange looks at its own.
             self._transport.abort()
             return
         if self._head_since is not None:
@@ -138,11 +124,6 @@ class ClientConnection:
             late = since is not None and now - since > self._bounds.keep_alive
         if late and not self._transport.is_closing():
             self._transport.close()
-
-    def _is_stalled(self, now: float) -> bool:
-        """The client of a cold answer does not read; an exchange looks at its own."""
-        since = self._stalled_since
-        return since is not None and now - since > self._bounds.client_timeout
 
     def stop(self) -> None:
         """The process ends and its grace is over."""
@@ -157,7 +138,7 @@ class ClientConnection:
         self._server_state.connections.add(self)
         self._transport = transport
         self._flow = FlowControl(transport)
-        self._peers = cold.Peers(transport)
+        self._cold_routes.attach(transport, self._flow, self.on_response_complete)
         self._parser = httptools.HttpRequestParser(self)
         # What a client pipelines behind a request that asks to close does not spoil that request.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
@@ -178,17 +159,62 @@ class ClientConnection:
             running.client_gone()
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
+        if self._missing:
+            data = self._body_of_known(data)
+        if self._refused or not data:
             return
-        if self._head_since is not None:
-            # Only while a head is coming: what the parser has not yet given as a field counts.
-            self._head_size += len(data)
+        between = self._head_since is None and not self._receiving
+        found = cut(data) if between and self._is_free() else None
+        if found is None:
+            self._parse(data)
+            return
+        key, length, body = found
+        known = self._hot.heads.get(key)
+        if known is None:
+            self._learn(data, key, length, len(body))
+        elif length > self._bounds.body_limit or len(body) > length:
+            self._parse(data)
+        else:
+            self._take_known(known, length, body)
+
+    def _take_known(self, known: KnownRequest, length: int, body: bytes) -> None:
+        """A head that needs no parser. The parser never hears of this request."""
+        self._idle_since = None
+        self.expects_continue = False
+        exchange = Exchange(self._hot, known.dialect, self, known.head, keep_alive=known.keep_alive)
+        self._missing = length
+        self._take(exchange)
+        if not self._refused:
+            self._body_of_known(body)
+
+    def _body_of_known(self, data: bytes) -> bytes:
+        """Takes what belongs to it, and gives back the rest."""
+        body = data[: self._missing]
+        self._missing -= len(body)
+        if body:
+            self.on_body(body)
+        if not self._missing:
+            self.on_message_complete()
+        return data[len(body) :]
+
+    def _learn(self, data: bytes, key: bytes, length: int, rest: int) -> None:
+        """Parse, and know a hot route's head from now on. ``rest``: bytes behind the first empty
+        line."""
+        heads = self._heads
         self._parse(data)
-        if self._head_since is not None and self._head_size > self._bounds.header_limit:
-            self._refuse(_TOO_LARGE)
+        one = self._heads == heads + 1 and self._head_since is None and not self._refused
+        if not one or self.expects_continue or self._parser.should_upgrade():
+            return
+        cycle = self._cycle
+        # If all of them were its body, there it ended.
+        if isinstance(cycle, Exchange) and cycle.received == rest:
+            learn_request(self._hot.heads, key, length, cycle.dialect, cycle.head, self._keep_alive)
 
     def _parse(self, data: bytes) -> None:
         """A request to change protocols is just a request."""
+        if self._head_since is not None:
+            # Only while a head is coming: what the parser has not yet given as a field counts.
+            self._head_size += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -196,12 +222,14 @@ class ClientConnection:
         except httptools.HttpParserCallbackError as error:
             # A target that is none is told from inside; anything else is a mistake of ours.
             if isinstance(error.__context__, httptools.HttpParserError):
-                self._refuse(_NO_HTTP)
+                self._refuse(NO_HTTP)
             else:
                 logger.exception("a request could not be taken")
-                self._refuse(_FAILED)
+                self._refuse(FAILED)
         except httptools.HttpParserError:
-            self._refuse(_NO_HTTP)
+            self._refuse(NO_HTTP)
+        if self._head_since is not None and self._head_size > self._bounds.header_limit:
+            self._refuse(TOO_LARGE)
 
     def eof_received(self) -> None:
         """A client that has half closed counts as gone."""
@@ -222,7 +250,7 @@ class ClientConnection:
 
     def on_message_begin(self) -> None:
         self._url = b""
-        self._expects_continue = False
+        self.expects_continue = False
         self._headers = []
         self._idle_since = None
         if self._head_since is None:
@@ -238,32 +266,35 @@ class ClientConnection:
             return
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
-            self._expects_continue = True
+            self.expects_continue = True
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         self._head_since = None
         if self._refused:
             return
-        if self._head_size > self._bounds.header_limit and self._is_too_large():
-            self._refuse(_TOO_LARGE)
+        self._heads += 1
+        bounds, headers = self._bounds, self._headers
+        limit = bounds.header_limit
+        too_large = self._head_size > limit and size_of(self._url, headers) > limit
+        if too_large or len(headers) > bounds.header_count_limit:
+            self._refuse(TOO_LARGE)
             return
-        if len(self._headers) > self._bounds.header_count_limit:
-            self._refuse(_TOO_LARGE)
-            return
-        dialect = self._hot.dialects.get(self._path())
-        if dialect is None or self._parser.get_method() != b"POST":
-            self._cold()
-            return
-        before = self._cycle
-        exchange = Exchange(self._hot, dialect, self, self._headers, keep_alive=self._keeps_alive())
-        self._cycle = exchange
-        self._receiving = True
-        if before is None or before.response_complete:
-            self._begin(exchange)
+        dialect = self._hot.dialects.get(path_of(self._url, self._hot.paths))
+        parser = self._parser
+        self._keep_alive = parser.get_http_version() != "1.0" and bool(parser.should_keep_alive())
+        if dialect is None or parser.get_method() != b"POST":
+            cycle = self._cold_routes.cycle(
+                parser,
+                url=self._url,
+                headers=headers,
+                expects_continue=self.expects_continue,
+                keep_alive=self._keep_alive and not self._last,
+            )
+            self._take(cycle)
         else:
-            self._flow.pause_reading()
-            self._pipeline.appendleft(exchange)
+            head = read_head(headers)
+            self._take(Exchange(self._hot, dialect, self, head, keep_alive=self._keep_alive))
 
     def on_body(self, body: bytes) -> None:
         if self._refused:
@@ -300,7 +331,7 @@ class ClientConnection:
 
     def shutdown(self) -> None:
         """uvicorn ends: no request after the one that is there."""
-        idle = self._cycle is None or self._cycle.response_complete
+        idle = self._is_free()
         begun = self._head_since is not None and (self._cycle is not None or self._head_size > 0)
         self._last = True
         if idle and (begun or unread(self._transport)):
@@ -312,63 +343,38 @@ class ClientConnection:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _start(self, cycle: Any) -> None:
-        if isinstance(cycle, Exchange):
-            self._begin(cycle)
-        else:
-            self._cold_routes.start(cycle)
+    def _is_free(self) -> bool:
+        """Everything that came is answered."""
+        return self._cycle is None or bool(self._cycle.response_complete)
 
-    def _begin(self, exchange: Exchange) -> None:
-        self._running = exchange
-        if self._last:
-            exchange.keep_alive = False
-        exchange.begin()
-
-    def _cold(self) -> None:
-        assert self._peers is not None
-        before = self._cycle
-        self._cycle = self._cold_routes.cycle(
-            self._parser,
-            url=self._url,
-            headers=self._headers,
-            peers=self._peers,
-            transport=self._transport,
-            flow=self._flow,
-            expects_continue=self._expects_continue,
-            keep_alive=self._keeps_alive() and not self._last,
-            on_response=self.on_response_complete,
-        )
+    def _take(self, cycle: Any) -> None:
+        """A request whose head has come: at once, or when its turn comes."""
+        free = self._is_free()
+        self._cycle = cycle
         self._receiving = True
-        if before is None or before.response_complete:
-            self._cold_routes.start(self._cycle)
+        if free:
+            self._start(cycle)
         else:
             self._flow.pause_reading()
-            self._pipeline.appendleft(self._cycle)
+            self._pipeline.appendleft(cycle)
 
-    def _path(self) -> str:
-        """The path that is dispatched: decoded, without query, whatever form the target has."""
-        url = self._url
-        if url in self._hot.paths:
-            return self._hot.paths[url]
-        target: Any = httptools.parse_url(url)
-        return unquote(target.path.decode("ascii")) if target.path else ""
-
-    def _keeps_alive(self) -> bool:
-        return self._parser.get_http_version() != "1.0" and bool(self._parser.should_keep_alive())
-
-    def _is_too_large(self) -> bool:
-        size = len(self._url) + sum(len(n) + len(v) + 4 for n, v in self._headers)
-        return size > self._bounds.header_limit
+    def _start(self, cycle: Any) -> None:
+        if not isinstance(cycle, Exchange):
+            self._cold_routes.start(cycle)
+            return
+        self._running = cycle
+        if self._last:
+            cycle.keep_alive = False
+        cycle.begin()
 
     def _refuse(self, answer: bytes) -> None:
         """Answer what is no request, after the requests before it, and read no more."""
         self._refused = True
         self._head_since = None
-        before = self._cycle
         if self._receiving and self._pipeline:
             # It broke off inside its body, while it waited for its turn.
             self._pipeline.popleft()
-        elif self._receiving or before is None or before.response_complete:
+        elif self._receiving or self._is_free():
             self._write_refusal(answer)
             return
         self._refusal = answer

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from slipway_contracts.attempt import Attempt, Overdue
 from slipway_gateway.ask import Ask
@@ -28,7 +29,7 @@ class Journal:
     keep_text: Callable[[str | None, str], str | None]
 
 
-_REPORTED = "the backend reported an error in its answer"
+_REPORTED: Final = "the backend reported an error in its answer"
 
 
 @dataclass(slots=True, init=False)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import http
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from slipway_contracts.names import HEADER_REQUEST_ID, HEADER_VERSION
 
-JSON = b"content-type: application/json\r\n"
-CLOSE = b"connection: close\r\n"
-CHUNKED = b"transfer-encoding: chunked\r\n\r\n"
-SIZED = b"content-length: %d\r\n\r\n"
-LAST_CHUNK = b"0\r\n\r\n"
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_HEAD = b"%b%b%b" + f"{HEADER_VERSION}: %b\r\n{HEADER_REQUEST_ID}: %b\r\n%b".encode()
+JSON: Final = b"content-type: application/json\r\n"
+CLOSE: Final = b"connection: close\r\n"
+CHUNKED: Final = b"transfer-encoding: chunked\r\n\r\n"
+SIZED: Final = b"content-length: %d\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_HEAD: Final = b"%b%b%b" + f"{HEADER_VERSION}: %b\r\n{HEADER_REQUEST_ID}: %b\r\n%b".encode()
 
 
 def _status_line(status: int) -> bytes:
@@ -28,7 +29,7 @@ def _status_line(status: int) -> bytes:
     return f"HTTP/1.1 {status} {phrase}\r\n".encode("ascii")
 
 
-_STATUS_LINES = {status: _status_line(status) for status in range(100, 1000)}
+_STATUS_LINES: Final = {status: _status_line(status) for status in range(100, 1000)}
 
 
 class Defaults:

@@ -7,7 +7,7 @@ breaks inside one can still end with a clean error event. Never raises on what a
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -15,8 +15,8 @@ from slipway_gateway.outcome import Observed
 from slipway_gateway.render import message_of
 
 # An event longer than this is passed on unread.
-EVENT_LIMIT = 1024 * 1024
-_CONTENT = frozenset({"content", "reasoning_content", "reasoning", "refusal", "tool_calls"})
+EVENT_LIMIT: Final = 1024 * 1024
+_CONTENT: Final = frozenset({"content", "reasoning_content", "reasoning", "refusal", "tool_calls"})
 
 
 class StreamSniffer:

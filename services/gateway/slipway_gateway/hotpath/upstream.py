@@ -14,15 +14,18 @@ elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import httptools
 
 from slipway_gateway.errors import BackendBroken, BackendError, BackendUnreachable
+from slipway_gateway.hotpath.known import KnownAnswer, cut, learn
 
-HEAD_LIMIT = 64 * 1024
+HEAD_LIMIT: Final = 64 * 1024
+JSON: Final = b"application/json"
+STREAM: Final = b"text/event-stream"
 # Of the hop between us, or decided here.
-_DROPPED = frozenset(
+_DROPPED: Final = frozenset(
     {
         b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"te",
         b"trailer", b"transfer-encoding", b"upgrade", b"content-length", b"date", b"server",
@@ -49,14 +52,18 @@ class Receiver(Protocol):
 
 
 class Connection:
-    """One socket. ``on_idle`` takes it back after an answer that leaves it usable.
+    """One socket. ``on_idle`` takes it back after an answer that leaves it usable. ``answers``:
+    heads that were parsed before, on any connection.
 
     An ``asyncio.Protocol`` by its methods only: compiled, a class without a base that is not
     compiled has fields instead of a dictionary.
     """
 
-    def __init__(self, on_idle: Callable[[Connection], None]) -> None:
+    def __init__(
+        self, on_idle: Callable[[Connection], None], answers: dict[bytes, KnownAnswer]
+    ) -> None:
         self._on_idle = on_idle
+        self._answers = answers
         self._transport: Any = None
         self._receiver: Receiver | None = None
         self._parser: Any = None
@@ -116,26 +123,61 @@ class Connection:
             # Nobody asked for this: what follows could be taken for the next answer.
             self.close()
             return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._fail("the backend's answer is not HTTP")
-            return
-        if self._status == 0 and self._begun:
-            self._head_size += len(data)
-            if self._head_size > HEAD_LIMIT:
-                self._fail("the head of the backend's answer is too large")
+        found = None if self._begun else cut(data)
+        if found is not None:
+            key, length, body = found
+            known = self._answers.get(key)
+            if known is not None and len(body) == length:
+                self._take_known(known, self._receiver, body)
                 return
+        if not self._feed(data):
+            return
+        if found is not None and known is None:
+            self._learn(key, length, len(body))
         if self._head_due:
             self._head_due = False
             status = self._status
             if not 200 <= status < 600 or 300 <= status < 400:
                 self._fail(f"the backend answered {status}, which is no answer")
                 return
-            kind = self._content_type or b"application/json"
+            kind = self._content_type or JSON
             self._receiver.head(status, kind, b"".join(self._headers))
         if self._body or self._ended:
             self._hand_over()
+
+    def _take_known(self, known: KnownAnswer, receiver: Receiver, body: bytes) -> None:
+        """A whole answer; the parser never hears of it."""
+        self._begun = self._ended = True
+        self._receiver = None
+        self._on_idle(self)
+        receiver.head(200, known.content_type, known.headers)
+        receiver.read(body, True)
+
+    def _feed(self, data: bytes) -> bool:
+        """False: it was no answer, and the receiver knows."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._fail("the backend's answer is not HTTP")
+            return False
+        if self._status == 0 and self._begun:
+            self._head_size += len(data)
+            if self._head_size > HEAD_LIMIT:
+                self._fail("the head of the backend's answer is too large")
+                return False
+        return True
+
+    def _learn(self, key: bytes, length: int, rest: int) -> None:
+        """Know the head of a whole answer from now on."""
+        if not self._ended or not self.usable or self._status != 200 or b"-id: " in key.lower():
+            return
+        # All that is behind the first empty line was the body: there the head ended.
+        if sum(map(len, self._body)) == length == rest and not self._content_type.startswith(
+            STREAM
+        ):
+            kind = self._content_type or JSON
+            known = KnownAnswer(content_type=kind, headers=b"".join(self._headers))
+            learn(self._answers, key, known)
 
     def pause_writing(self) -> None:
         """Requests are bounded by ``body_limit``: nobody waits for them to be sent."""

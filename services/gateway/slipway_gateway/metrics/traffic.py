@@ -7,6 +7,7 @@ knows a metric: the page is made of it when somebody scrapes. Bounded by the cat
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from slipway_contracts.attempt import Attempt
 from slipway_contracts.metrics import gateway as names
@@ -14,9 +15,9 @@ from slipway_contracts.metrics.kinds import MODEL, OTHER, TENANT, VERSION
 from slipway_telemetry.bounded import Book
 from slipway_telemetry.buckets import Buckets
 
-OUTCOMES = ("ok", "error", "refused", "cancelled")
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER_METHOD = "other"
+OUTCOMES: Final = ("ok", "error", "refused", "cancelled")
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER_METHOD: Final = "other"
 VersionKey = tuple[str, str]
 
 

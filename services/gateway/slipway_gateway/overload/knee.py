@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass
 from math import fsum, inf, sqrt
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +63,16 @@ class KneeRule:
     memory: int = 8
 
 
-NO_LIMIT = 2**30
-_BUCKETS = 24
+NO_LIMIT: Final = 2**30
+_BUCKETS: Final = 24
 # What an answer costs beside its own tokens, in such tokens: its way, and its prompt.
-_WAY = 16.0
-_PROMPT = 1 / 64
+_WAY: Final = 16.0
+_PROMPT: Final = 1 / 64
 # Of one length in one window, to believe their mean.
-_ENOUGH = 4
+_ENOUGH: Final = 4
 _FEWER, _MORE = -1, 1
 # Seconds within which all begin a trial with more.
-_TURNS = 3
+_TURNS: Final = 3
 
 
 class _Window:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from math import ceil
-from typing import Protocol
+from typing import Final, Protocol
 
 from slipway_gateway.errors import NoCapacity
 from slipway_gateway.overload.lanes import Class
@@ -74,12 +74,12 @@ class Why(StrEnum):
     """It would have waited too long."""
 
 
-_MESSAGES = {
+_MESSAGES: Final = {
     Why.FULL: "too many requests wait for this model; try again later",
     Why.LATE: "no turn came within the time that a request may wait; try again later",
     Why.AHEAD: "more requests wait for this model than can be served in time; try again later",
 }
-_SMOOTHING = 1 / 32
+_SMOOTHING: Final = 1 / 32
 
 
 class Turn:

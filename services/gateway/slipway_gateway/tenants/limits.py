@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from slipway_gateway.errors import NoCapacity, RateLimited
 from slipway_gateway.tenants.caller import Caller
@@ -22,8 +23,8 @@ from slipway_gateway.tenants.world import World
 from slipway_store.quotas import Grant, LimitRules, Quota, Sight, Wish
 
 # Of one request, whatever its engine says.
-MOST_TOKENS = 2**31
-_WORDS = {
+MOST_TOKENS: Final = 2**31
+_WORDS: Final = {
     Quota.REQUESTS_PER_MINUTE: ("requests", "requests a minute"),
     Quota.TOKENS_PER_MINUTE: ("tokens", "tokens a minute"),
     Quota.TOKENS_PER_DAY: ("tokens", "tokens a day"),
@@ -83,7 +84,7 @@ class _Counted(Lease):
             scope.open -= 1
 
 
-_FREE = Lease()
+_FREE: Final = Lease()
 
 
 class Limits:
