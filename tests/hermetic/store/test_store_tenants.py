@@ -120,7 +120,7 @@ async def test_rotation_keeps_the_key_and_one_old_secret(pool: Pool) -> None:
         await rotate_key(pool, record.id, grace=grace)
     with pytest.raises(NotFound):
         await rotate_key(pool, "ffffffffffff", grace=grace)
-    secrets = "|".join(secret.rsplit("_", 1)[1] for secret in (first, second, third))
+    secrets = "|".join(secret.split("_", 2)[2] for secret in (first, second, third))
     for table in ("api_keys", "key_settings", "audit_log"):
         assert not await pool.fetch(f"SELECT 1 FROM {table} AS t WHERE t::text ~ $1", secrets)
 
