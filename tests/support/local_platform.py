@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import yaml
-from gateway_process import free_port
+from free_ports import free_port
 
 
 class LocalPlatform:

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-from gateway_process import GatewayProcess, eventually, free_port
+from free_ports import free_port
+from gateway_process import GatewayProcess, eventually
 from postgres_server import FAST, PostgresServer
 
 from slipway_contracts.route import BackendRoute, ModelRoute

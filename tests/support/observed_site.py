@@ -26,7 +26,8 @@ from aiohttp import web
 from answer_site import Site
 from fake_engine import FakeEngine
 from fake_serve import FakeServe
-from gateway_process import GatewayProcess, eventually, free_port
+from free_ports import free_port
+from gateway_process import GatewayProcess, eventually
 
 from slipway_store.connect import Pool, open_pool
 from slipway_store.objects import ObjectStore

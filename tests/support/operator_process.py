@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 import yaml
-from gateway_process import free_port
+from free_ports import free_port
 from log_lines import check_log
 
 IMAGES = {"engine": "docker.io/slipway/engine:dev", "training": "docker.io/slipway/training:dev"}

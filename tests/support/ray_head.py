@@ -13,11 +13,7 @@ import time
 from pathlib import Path
 
 import psutil
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+from free_ports import free_port
 
 
 class RayHead:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from gateway_process import eventually, free_port
+from free_ports import free_port
+from gateway_process import eventually
 from log_lines import check_log
 
 from slipway_store.connect import Connection, Pool

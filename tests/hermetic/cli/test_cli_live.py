@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from attempt_rows import attempt
-from gateway_process import free_port
+from free_ports import free_port
 from told_lives import a_rolled_back_life
 
 from slipway_cli.local.layout import Layout, LocalState

@@ -18,7 +18,8 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
-from gateway_process import GatewayProcess, eventually, free_port
+from free_ports import free_port
+from gateway_process import GatewayProcess, eventually
 
 from slipway_cli.local import observe
 from slipway_cli.local.endpoints import Endpoints

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import yaml
-from gateway_process import free_port
+from free_ports import free_port
 
 from slipway_cli.demo.alarms import AWAY, await_alarm, read_alarms
 from slipway_cli.local import observe

@@ -12,7 +12,8 @@ import signal
 import sys
 
 from fake_engine import EngineScript, FakeEngine
-from gateway_process import GatewayProcess, eventually, free_port
+from free_ports import free_port
+from gateway_process import GatewayProcess, eventually
 
 from slipway_cli.demo.evidence import await_shipped, read_log
 from slipway_cli.demo.laptop import Laptop

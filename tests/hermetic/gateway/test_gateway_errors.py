@@ -7,7 +7,7 @@ import re
 
 import aiohttp
 import pytest
-from gateway_process import free_port
+from free_ports import free_port
 
 NOBODY = "http://127.0.0.1:9"
 

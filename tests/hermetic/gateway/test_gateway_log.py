@@ -8,7 +8,8 @@ import signal
 from collections import Counter
 
 import aiohttp
-from gateway_process import GatewayProcess, eventually, free_port
+from free_ports import free_port
+from gateway_process import GatewayProcess, eventually
 from postgres_proxy import PostgresProxy
 
 from slipway_store.routes import live_heartbeats

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from gateway_process import eventually, free_port
+from free_ports import free_port
+from gateway_process import eventually
 from metric_pages import samples, silent, strays
 
 from slipway_contracts.metrics.kinds import Owner

@@ -6,7 +6,8 @@ import asyncio
 from urllib.parse import urlsplit
 
 from fake_engine import EngineScript, FakeEngine
-from gateway_process import eventually, free_port
+from free_ports import free_port
+from gateway_process import eventually
 
 from slipway_store.keys import create_key
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 from fake_serve import FakeServe
-from gateway_process import eventually, free_port
+from free_ports import free_port
+from gateway_process import eventually
 from log_lines import check_log
 from metric_pages import samples, strays
 

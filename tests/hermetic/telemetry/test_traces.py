@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from answer_site import Site
-from gateway_process import free_port
+from free_ports import free_port
 from log_lines import check_log
 from otlp_collector import Collector
 

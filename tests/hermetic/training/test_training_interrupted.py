@@ -7,7 +7,7 @@ import signal
 import time
 
 import pytest
-from gateway_process import free_port
+from free_ports import free_port
 from training_runs import a_train_run, carry_out, progress_of, start
 
 from slipway_contracts.artifact import verify_artifact
