@@ -1,9 +1,9 @@
 """Heads that were parsed before, known by their bytes: who keeps a connection repeats its head.
 
 llhttp decides about a head once. One that comes again byte for byte, but for the digits of its
-content-length, means what it meant, and a look-up says so for a fifth of the price. It
-is learnt where all that the parser took for the body is what is behind the first empty line: there
-the head ended. Knows no connection.
+content-length, means what it meant, and a look-up says so for a fifth of the price. It is learnt
+where all that the parser took for the body is what is behind the first empty line: there the head
+ended. Knows no connection.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SIZE: Final = 2048
 # So many are known; with one more all are learnt anew.
 LIMIT: Final = 1024
 _END: Final = b"\r\n\r\n"
-# As clients and servers write it; who writes it otherwise is parsed.
+# Content-Length as most write it, in two spellings with one end to look for; else it is parsed.
 _LENGTH: Final = b"ength: "
 _TITLE: Final = b"\r\nContent-L"
 _LOWER: Final = b"\r\ncontent-l"
