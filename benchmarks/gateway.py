@@ -20,7 +20,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,30 +62,23 @@ class Bench:
         requests, streams = self.requests // fewer, self.streams // fewer
         stream = messages(self.secret, stream=True)
         paced = messages(self.secret, stream=True, paced=True)
-        found = {"request": await self._whole(system, requests)}
+        found = {"request": await self._cost(system, self._whole(system, requests))}
         if system.name == OURS:
             found |= await self._apart(system, requests)
         else:
             found["unshipped"] = found["request"]
-        found["stream_100"] = await self._streams(system, stream, streams)
+        asked = _answered(system, stream, streams, stream=True)
+        found["stream_100"] = await self._cost(system, asked)
         # No bar: a quarter of them will do.
-        found["paced_100"] = await self._streams(system, paced, max(1, streams // 4))
+        asked = _answered(system, paced, max(1, streams // 4), stream=True)
+        found["paced_100"] = await self._cost(system, asked)
         return found
 
-    async def _whole(self, system: System, count: int) -> float:
-        """With the log's shipping."""
+    async def _cost(self, system: System, asked: Awaitable[int]) -> float:
+        """Of one of the answers that ``asked`` counts, with the log's shipping."""
         logged = await rows(self.pool)
         before = system.cpu_seconds()
-        count = await self._asked(system, count)
-        if system.name == OURS:
-            await shipped(self.pool, logged + count)
-        return (system.cpu_seconds() - before) / count * 1e6
-
-    async def _streams(self, system: System, sent: list[bytes], count: int) -> float:
-        """With the log's shipping."""
-        logged = await rows(self.pool)
-        before = system.cpu_seconds()
-        await _answered(system, sent, count, stream=True)
+        count = await asked
         if system.name == OURS:
             await shipped(self.pool, logged + count)
         return (system.cpu_seconds() - before) / count * 1e6
@@ -96,17 +89,16 @@ class Bench:
         one = messages(self.secret, stream=False)
         async with held(self.pool, lambda: _answered(system, one, 1, stream=False)):
             began = system.cpu_seconds()
-            count = await self._asked(system, count)
+            count = await self._whole(system, count)
             ended = system.cpu_seconds()
         await shipped(self.pool, logged + count + 1)
         shipping = system.cpu_seconds() - ended
         return {"unshipped": (ended - began) / count * 1e6, "shipping": shipping / count * 1e6}
 
-    async def _asked(self, system: System, count: int) -> int:
+    async def _whole(self, system: System, count: int) -> int:
         """How many whole answers there were: ``count``, or as many as wrk got."""
         if wrk.WRK is None:
-            await _answered(system, messages(self.secret, stream=False), count, stream=False)
-            return count
+            return await _answered(system, messages(self.secret, stream=False), count, stream=False)
         try:
             return await wrk.saturate(
                 system.port,
@@ -124,13 +116,15 @@ class WrongAnswers(RuntimeError):
     """A burst that proves nothing."""
 
 
-async def _answered(system: System, sent: list[bytes], count: int, *, stream: bool) -> None:
+async def _answered(system: System, sent: list[bytes], count: int, *, stream: bool) -> int:
+    """``count``, when all of them were right."""
     expect = b"data: [DONE]" if stream else b'"usage"'
     lines = min(CONNECTIONS, count)
     result = await burst(system.port, sent, count=count, connections=lines, expect=expect)
     if result.failed:
         wrong = f"{result.failed} of {count} answers ({'stream' if stream else 'whole'})"
         raise WrongAnswers(f"{system.name} had {wrong} that were wrong: {result.wrong}")
+    return count
 
 
 async def run(options: argparse.Namespace, dsn: str, folder: Path) -> dict[str, Any]:

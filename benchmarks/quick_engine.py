@@ -100,8 +100,7 @@ def _is_whole(data: bytes) -> bool:
 
 
 async def _serve(script: EngineScript, port: int) -> None:
-    # Connections that only the front uses look idle to the engine: it must not close them.
-    async with FakeEngine(script, remember=False, keepalive_timeout=86400) as engine:
+    async with FakeEngine(script, remember=False) as engine:
         asked = {"model": script.model, "messages": [{"role": "user", "content": "hello"}]}
         async with (
             aiohttp.ClientSession() as session,

@@ -65,19 +65,13 @@ class FakeEngine:
     """One engine on 127.0.0.1. ``remember`` false: for benchmarks."""
 
     def __init__(
-        self,
-        script: EngineScript | None = None,
-        *,
-        port: int = 0,
-        remember: bool = True,
-        keepalive_timeout: float = 75,
+        self, script: EngineScript | None = None, *, port: int = 0, remember: bool = True
     ) -> None:
         self.script = script or EngineScript()
         self.calls = Calls()
         self._slots = asyncio.Semaphore(self.script.slots or 2**30)
         self._port = port
         self._remember = remember
-        self._keepalive_timeout = keepalive_timeout
         self._runner: web.AppRunner | None = None
         self.url = ""
 
@@ -96,7 +90,7 @@ class FakeEngine:
             handler_cancellation=True,
             access_log=None,
             shutdown_timeout=0.1,
-            keepalive_timeout=self._keepalive_timeout,
+            keepalive_timeout=86_400,  # what quick_engine uses looks idle
         )
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)

@@ -42,13 +42,9 @@ class Frame(NamedTuple):
 
 def encode(row: Attempt | Overdue, ordinal: int) -> bytes:
     """A row as a frame."""
-    kind = ATTEMPT if isinstance(row, Attempt) else OVERDUE
-    return frame(kind, ordinal, payload_of(row))
-
-
-def payload_of(row: Attempt | Overdue) -> bytes:
-    """What a frame of ``ATTEMPT`` or ``OVERDUE`` holds."""
-    return tuples.encode(row) if isinstance(row, Attempt) else _plain(row)
+    if isinstance(row, Attempt):
+        return frame(ATTEMPT, ordinal, tuples.encode(row))
+    return frame(OVERDUE, ordinal, _plain(row))
 
 
 def frame(kind: bytes, ordinal: int, payload: bytes) -> bytes:

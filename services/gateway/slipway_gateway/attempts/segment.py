@@ -67,12 +67,10 @@ class Segments:
 
     def append(self, row: Attempt | Overdue) -> None:
         """Write one row; it is in the file when this returns. Raises OSError (disk full)."""
-        kind = frames.ATTEMPT if isinstance(row, Attempt) else frames.OVERDUE
-        payload = frames.payload_of(row)
-        data = frames.frame(kind, self.count + 1, payload)
+        data = frames.encode(row, self.count + 1)
         if self.end and self.end + len(data) > self._limit:
             self._begin()
-            data = frames.frame(kind, 1, payload)
+            data = frames.encode(row, 1)
         frame_size = len(data)
         if not self.end:
             data = frames.header() + data

@@ -198,8 +198,7 @@ class ClientConnection:
         return data[len(body) :]
 
     def _learn(self, data: bytes, key: bytes, length: int, rest: int) -> None:
-        """Parse, and know a hot route's head from now on. ``rest``: bytes behind the first empty
-        line."""
+        """Parse; know a hot route's head from now on. ``rest``: bytes behind the empty line."""
         heads = self._heads
         self._parse(data)
         one = self._heads == heads + 1 and self._head_since is None and not self._refused

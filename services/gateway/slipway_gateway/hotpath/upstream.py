@@ -140,8 +140,7 @@ class Connection:
             if not 200 <= status < 600 or 300 <= status < 400:
                 self._fail(f"the backend answered {status}, which is no answer")
                 return
-            kind = self._content_type or JSON
-            self._receiver.head(status, kind, b"".join(self._headers))
+            self._receiver.head(status, self._content_type, b"".join(self._headers))
         if self._body or self._ended:
             self._hand_over()
 
@@ -169,15 +168,13 @@ class Connection:
 
     def _learn(self, key: bytes, length: int, rest: int) -> None:
         """Know the head of a whole answer from now on."""
-        if not self._ended or not self.usable or self._status != 200 or b"-id: " in key.lower():
+        whole = self._ended and self.usable and self._status == 200
+        if not whole or self._content_type.startswith(STREAM) or b"-id: " in key.lower():
             return
         # All that is behind the first empty line was the body: there the head ended.
-        if sum(map(len, self._body)) == length == rest and not self._content_type.startswith(
-            STREAM
-        ):
-            kind = self._content_type or JSON
-            known = KnownAnswer(content_type=kind, headers=b"".join(self._headers))
-            learn(self._answers, key, known)
+        if sum(map(len, self._body)) == length == rest:
+            headers = b"".join(self._headers)
+            learn(self._answers, key, KnownAnswer(content_type=self._content_type, headers=headers))
 
     def pause_writing(self) -> None:
         """Requests are bounded by ``body_limit``: nobody waits for them to be sent."""
@@ -236,6 +233,7 @@ class Connection:
         if not 100 <= status < 200:
             # Told after the parser has returned: it would take an error in there for its own.
             self._status = status
+            self._content_type = self._content_type or JSON
             self._head_due = True
 
     def on_body(self, body: bytes) -> None:
