@@ -16,6 +16,7 @@ import orjson
 from slipway_contracts.model import GenerationDefaults
 from slipway_contracts.route import ModelRoute
 from slipway_gateway.ask import Ask
+from slipway_gateway.control.route import Route
 from slipway_gateway.dialects.base import Reply
 from slipway_gateway.dialects.embeddings import Embeddings
 from slipway_gateway.dialects.openai import Chat, Completions
@@ -30,8 +31,8 @@ DIALECTS = {
 }
 UNTOUCHED = {"/v1/chat/completions", "/v1/completions", "/v1/embeddings"}
 ENDS = (b"response.completed", b"response.incomplete", b"response.failed")
-PLAIN = ModelRoute(model="m", salt="s")
-PROMPTED = ModelRoute(model="m", salt="s", system_prompt="Be short.")
+PLAIN = Route(ModelRoute(model="m", salt="s"))
+PROMPTED = Route(ModelRoute(model="m", salt="s", system_prompt="Be short."))
 DEFAULTS = GenerationDefaults()
 # Depths that a parser takes and a writer may not.
 DEEP = b"[" * 300 + b"]" * 300

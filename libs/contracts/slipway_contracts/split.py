@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
-BUCKETS = 10_000
+BUCKETS: Final = 10_000
 
 
 class Split:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from itertools import product
 from struct import Struct, error
 from typing import Any, Final
@@ -37,10 +36,9 @@ _COUNT: Final = Struct("!h")
 _LENGTH: Final = Struct("!i")
 _FIXED: Final = Struct("!" + "iq" * 3 + "ii" * 2 + "30s" + "id")
 _BIGINT, _INT, _FLOAT, _BOOL = Struct("!q"), Struct("!i"), Struct("!d"), Struct("!?")
-_INT_FIELD: Final = Struct("!ii")
 _FLOAT_FIELD: Final = Struct("!id")
 _PREFIX: Final = _COUNT.pack(len(COLUMNS))
-_LENGTHS: Final = [_LENGTH.pack(size) for size in range(256)]
+_INT_SIZE: Final = _LENGTH.pack(4)
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _BIGINT_MAX = 2**63 - 1
 _FLAG: Final = {None: NULL, False: b"\0\0\0\1\0", True: b"\0\0\0\1\1"}
@@ -51,6 +49,9 @@ _SIX: Final = {
 _THREE: Final = {
     three: b"".join(_FLAG[flag] for flag in three) for three in product(_FLAG, repeat=3)
 }
+# Fields that many rows have in common, made once.
+_SHARED: Final[dict[tuple[str, str, str, str, str, str], bytes]] = {}
+_SHARED_LIMIT: Final = 4096
 
 
 class Unreadable(ValueError):
@@ -94,57 +95,59 @@ def without_texts(data: bytes) -> bytes:
 
 
 def _encode(row: Attempt) -> bytes:
-    ttft, token, prompt, completion = (
-        *(row.ttft_ms, row.token_ms, row.prompt_tokens, row.completion_tokens),
-    )
-    times = row.processing_time_ms + (ttft or 0.0) + (token or 0.0)
+    ttft, token, millis = row.ttft_ms, row.token_ms, row.processing_time_ms
+    prompt, completion = row.prompt_tokens, row.completion_tokens
+    times = millis + (ttft or 0.0) + (token or 0.0)
     if times - times != 0.0:
         raise ValueError("not a finite number")
-    return b"".join(
-        (
-            _PREFIX,
-            _text(row.input_text),
-            _text(row.output_text),
-            _FIXED.pack(
-                *(8, _micros(row.timestamp), 8, _micros(row.started_at)),
-                *(8, row.routes_revision, 4, row.attempt, 4, row.status),
-                _SIX[row.stream, row.shadow, row.error, row.refused, row.overdue, row.client_gone],
-                *(8, row.processing_time_ms),
-            ),
-            _THREE[row.empty, row.truncated, row.schema_invalid],
-            NULL if ttft is None else _FLOAT_FIELD.pack(8, ttft),
-            NULL if token is None else _FLOAT_FIELD.pack(8, token),
-            NULL if prompt is None else _INT_FIELD.pack(4, prompt),
-            NULL if completion is None else _INT_FIELD.pack(4, completion),
-            _shared(row.gateway, row.route, row.model_name, row.version, row.tenant, row.key_id),
-            _text(row.request_id),
-            _text(row.unit_hash),
-            _text(row.finish_reason),
-            _text(row.message),
-        )
+    flags = _SIX[row.stream, row.shadow, row.error, row.refused, row.overdue, row.client_gone]
+    ended, began = _micros(row.timestamp), _micros(row.started_at)
+    # A star would put every argument into a list first.
+    fixed = _FIXED.pack(
+        8, ended, 8, began, 8, row.routes_revision, 4, row.attempt, 4, row.status, flags, 8, millis
+    )
+    names = (row.gateway, row.route, row.model_name, row.version, row.tenant, row.key_id)
+    # Of bytes alone and written out here, a format is one copy, compiled.
+    return b"%b%b%b%b%b%b%b%b%b%b%b%b%b%b" % (
+        _PREFIX,
+        _text(row.input_text),
+        _text(row.output_text),
+        fixed,
+        _THREE[row.empty, row.truncated, row.schema_invalid],
+        NULL if ttft is None else _FLOAT_FIELD.pack(8, ttft),
+        NULL if token is None else _FLOAT_FIELD.pack(8, token),
+        NULL if prompt is None else _INT_SIZE + prompt.to_bytes(4, "big", signed=True),
+        NULL if completion is None else _INT_SIZE + completion.to_bytes(4, "big", signed=True),
+        _SHARED.get(names) or _shared(names),
+        _text(row.request_id),
+        _text(row.unit_hash),
+        _text(row.finish_reason),
+        _text(row.message),
     )
 
 
 def _text(value: str | None) -> bytes:
+    """Length and bytes."""
     if value is None:
         return NULL
     data = value.encode()
     # Not b"\0": bytes are looked for as a number first, at ten times the price.
     if 0 in data:
         raise ValueError("a NUL character")
-    size = len(data)
-    return (_LENGTHS[size] if size < len(_LENGTHS) else _LENGTH.pack(size)) + data
+    return b"%b%b" % (len(data).to_bytes(4, "big"), data)
+
+
+def _shared(names: tuple[str, str, str, str, str, str]) -> bytes:
+    """The texts that many rows have in common."""
+    if len(_SHARED) >= _SHARED_LIMIT:
+        _SHARED.clear()
+    joined = _SHARED[names] = b"".join([_text(name) for name in names])
+    return joined
 
 
 def _micros(time: datetime) -> int:
     since = time - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-
-@lru_cache(maxsize=4096)
-def _shared(*values: str) -> bytes:
-    """The texts that many rows have in common."""
-    return b"".join(map(_text, values))
 
 
 def _cleaned(row: Attempt) -> Attempt:

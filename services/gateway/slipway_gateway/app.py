@@ -182,7 +182,7 @@ class Gateway:
             gateway=settings.slot,
             log=self.log,
             in_flight=self.metrics.in_flight,
-            keep_text=self.texts.keep,
+            texts=self.texts,
         )
         shadows = Shadows(
             journal,

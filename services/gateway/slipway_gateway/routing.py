@@ -8,7 +8,6 @@ Knows no web framework, no clock and no I/O, and never parses a body: the dialec
 from __future__ import annotations
 
 import hashlib
-import struct
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +15,6 @@ from slipway_contracts.route import HEARTBEAT_EXPIRY_SECONDS
 from slipway_gateway.ask import Ask
 from slipway_gateway.control.route import Backend, Route
 
-_LENGTH: Final = struct.Struct(">Q")
 # Copied for each use: half the price of a new one.
 _EIGHT: Final = hashlib.blake2b(digest_size=8)
 _SIXTEEN: Final = hashlib.blake2b(digest_size=16)
@@ -55,16 +53,21 @@ def unit_of(route: Route, ask: Ask, hints: Hints) -> str:
     return "f:" + _fingerprint(hints.caller, ask.system, ask.first)
 
 
-def _fingerprint(*parts: str) -> str:
+def _fingerprint(caller: str, system: str, first: str) -> str:
     """Of the parts, each behind its length: no two lists of parts look the same."""
-    pieces: list[bytes] = []
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        pieces.append(_LENGTH.pack(len(data)))
-        pieces.append(data)
+    one = caller.encode("utf-8", "surrogatepass")
+    two = system.encode("utf-8", "surrogatepass")
+    three = first.encode("utf-8", "surrogatepass")
     digest = _SIXTEEN.copy()
-    digest.update(b"".join(pieces))
+    digest.update(
+        b"%b%b%b%b%b%b"
+        % (_length(len(one)), one, _length(len(two)), two, _length(len(three)), three)
+    )
     return digest.hexdigest()
+
+
+def _length(size: int) -> bytes:
+    return size.to_bytes(8, "big")
 
 
 def unit_hash(unit: str) -> str:

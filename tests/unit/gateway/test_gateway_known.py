@@ -9,18 +9,19 @@ import pytest
 
 from slipway_gateway.errors import BackendError
 from slipway_gateway.hotpath.head import read_head
-from slipway_gateway.hotpath.known import LIMIT, SIZE, KnownAnswer, cut, learn, learn_request
+from slipway_gateway.hotpath.known import LIMIT, SIZE, Reader, cut, lasting
 from slipway_gateway.hotpath.upstream import Connection
 
 START = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n"
 
 
 class TestCut:
-    def test_the_length_and_what_is_behind_the_head(self):
+    def test_the_length_and_where_the_body_begins(self):
         for name in (b"Content-Length", b"content-length"):
-            found = cut(START + name + b": 12\r\nAccept: */*\r\n\r\nrest")
+            head = START + name + b": 12\r\nAccept: */*\r\n\r\n"
+            found = cut(head + b"rest")
             assert found is not None
-            assert found[1:] == (12, b"rest")
+            assert found[1:] == (12, len(head))
 
     def test_heads_that_differ_in_their_length_alone_have_one_key(self):
         keys = {
@@ -62,29 +63,88 @@ class TestCut:
         assert cut(data) is None
 
 
-def test_what_is_known_is_bounded():
-    known: dict[bytes, int] = {}
-    for number in range(LIMIT + 1):
-        learn(known, b"%d" % number, number)
-    assert known == {b"%d" % LIMIT: LIMIT}
+def message(length: bytes, *more: bytes, body: bytes = b"{}") -> bytes:
+    lines = (START + b"Content-Length: " + length, *more, b"", body)
+    return b"\r\n".join(lines)
 
 
-def test_the_head_of_a_request_is_known_unless_it_is_unique():
+def learnt(known: dict, data: bytes, meaning: Any) -> Reader:
+    """A connection's reader that has just learnt this head."""
+    reader: Reader = Reader(known)
+    assert reader.read(data) is None
+    assert reader.may_learn
+    reader.learn(data, meaning)
+    return reader
+
+
+class TestReader:
+    def test_what_one_connection_learns_all_know(self):
+        known: dict = {}
+        learnt(known, message(b"2"), "this")
+        other: Reader = Reader(known)
+        # By its key, and then by what was said last.
+        for length, body in ((b"2", b"{}"), (b"3", b"{ }"), (b"1234567", b"{"), (b"0", b"")):
+            data = message(length, body=body)
+            assert other.read(data) == "this"
+            assert other.length == int(length)
+            assert data[other.start :] == body
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            message(b"2", b"A: b"),
+            message(b""),
+            message(b"+2"),
+            message(b"2 "),
+            message(b" 2"),
+            message(b"12345678"),
+            message("٢".encode()),
+            message(b"2")[:-2].replace(b"\r\n\r\n", b"\r\n"),
+            message(b"2").replace(b"POST", b"PUT"),
+            message(b"2").replace(b"Content", b"content"),
+            START + b"Content-Length: 2",
+            START + b"Content-Length: ",
+            START[:-3],
+            b"",
+        ],
+    )
+    def test_another_head_is_not_the_last_one(self, data):
+        known: dict = {}
+        reader = learnt(known, message(b"2"), "this")
+        assert reader.read(message(b"2")) == "this"
+        assert reader.read(data) is None
+        assert reader.may_learn == (cut(data) is not None)
+        assert reader.read(message(b"2")) == "this"
+
+    def test_one_connection_may_change_its_heads(self):
+        known: dict = {}
+        learnt(known, message(b"2"), "this")
+        reader = learnt(known, message(b"2", b"A: b"), "that")
+        for _ in range(2):
+            assert reader.read(message(b"3")) == "this"
+            assert reader.read(message(b"4", b"A: b")) == "that"
+
+    def test_what_is_known_is_bounded(self):
+        known: dict = {}
+        for number in range(LIMIT + 1):
+            learnt(known, message(b"2", b"A: %d" % number), number)
+        assert [meaning for _, meaning in known.values()] == [LIMIT]
+
+
+def test_the_head_of_a_request_lasts_unless_it_is_unique():
     dialect: Any = object()
     length = (b"content-length", b"5")
-    for headers, count in (
-        ([length], 1),
-        ([length, (b"user-agent", b"x")], 1),
-        ([(b"content-length", b"05")], 0),
-        ([], 0),
-        ([length, (b"x-request-id", b"abc")], 0),
-        ([length, (b"traceparent", b"00-1-2-3")], 0),
+    for headers, lasts in (
+        ([length], True),
+        ([length, (b"user-agent", b"x")], True),
+        ([(b"content-length", b"05")], False),
+        ([], False),
+        ([length, (b"x-request-id", b"abc")], False),
+        ([length, (b"traceparent", b"00-1-2-3")], False),
     ):
-        known: dict = {}
-        learn_request(known, b"key", 5, dialect, read_head(headers), True)
-        assert len(known) == count, headers
-        for one in known.values():
-            assert one.head.content_length is None
+        known = lasting(dialect, read_head(headers), 5, True)
+        assert (known is not None) == lasts, headers
+        assert known is None or known.head.content_length is None
 
 
 class Transport:
@@ -137,7 +197,7 @@ class TestAnswers:
         return receiver.told, list(idle) == [connection]
 
     def test_a_head_that_was_parsed_is_known_on_any_connection(self):
-        answers: dict[bytes, KnownAnswer] = {}
+        answers: dict = {}
         first = self.asked(answers, whole(b"{}", b"x-more: 1", b"date: today"))
         assert len(answers) == 1
         again = self.asked(answers, whole(b"{}", b"x-more: 1", b"date: today"), parser=False)
@@ -159,12 +219,12 @@ class TestAnswers:
         ],
     )
     def test_what_is_not_learnt(self, data):
-        answers: dict[bytes, KnownAnswer] = {}
+        answers: dict = {}
         self.asked(answers, data)
         assert answers == {}
 
     def test_a_body_that_is_cut_or_too_long_is_the_parsers(self):
-        answers: dict[bytes, KnownAnswer] = {}
+        answers: dict = {}
         self.asked(answers, whole(b"{}"))
         told, idle = self.asked(answers, whole(b"{} ")[:-1])
         assert told[-1] == (b"{}", False)

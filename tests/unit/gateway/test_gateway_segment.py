@@ -241,7 +241,7 @@ def test_the_row_clock_never_repeats_or_goes_back(jumps):
     with pytest.MonkeyPatch.context() as patch:
         for jump in jumps:
             wall += jump
-            patch.setattr("time.time_ns", lambda wall=wall: wall * 1000)
+            patch.setattr("slipway_gateway.attempts.clock.time_ns", lambda wall=wall: wall * 1000)
             times.append(clock.now())
     assert all(a < b for a, b in itertools.pairwise(times))
 

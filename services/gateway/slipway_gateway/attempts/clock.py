@@ -6,11 +6,12 @@ wall clock set back, a row could end up behind a watermark that was already told
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
+from time import time_ns
+from typing import Final
 
 # To add one to a time is a tenth of the price of a time from a number.
-_MICROSECONDS = [timedelta(microseconds=n) for n in range(1000)]
+_MICROSECONDS: Final = [timedelta(microseconds=n) for n in range(1000)]
 
 
 class RowClock:
@@ -23,7 +24,7 @@ class RowClock:
 
     def now(self) -> datetime:
         """Aware UTC, microseconds."""
-        self._last = max(self._last + 1, time.time_ns() // 1000)
+        self._last = max(self._last + 1, time_ns() // 1000)
         millisecond = self._last // 1000
         if millisecond != self._millisecond:
             self._millisecond = millisecond

@@ -13,11 +13,11 @@ Knows no files and no database.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final, NamedTuple
+from zlib import crc32
 
 import orjson
 
@@ -50,7 +50,7 @@ def encode(row: Attempt | Overdue, ordinal: int) -> bytes:
 def frame(kind: bytes, ordinal: int, payload: bytes) -> bytes:
     """Any payload as a frame."""
     magic = _ATTEMPT_MAGIC if kind == ATTEMPT else MAGIC + kind
-    return _HEAD.pack(magic, ordinal, len(payload), zlib.crc32(payload, ordinal)) + payload
+    return _HEAD.pack(magic, ordinal, len(payload), crc32(payload, ordinal)) + payload
 
 
 def opened(data: bytes, start: int, end: int) -> tuple[bytes, bytes]:
@@ -104,7 +104,7 @@ def _frame_at(data: bytes, position: int) -> Frame | None:
     # Nothing is empty; a page of zeros that a power cut has left would be, with a right checksum.
     if kind is None or not length or len(payload) < length:
         return None
-    if zlib.crc32(payload, ordinal) != checksum:
+    if crc32(payload, ordinal) != checksum:
         return None
     return Frame(kind, ordinal, payload, start + length)
 

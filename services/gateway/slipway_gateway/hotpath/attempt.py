@@ -13,8 +13,8 @@
 from __future__ import annotations
 
 import logging
-import time
-from typing import TYPE_CHECKING, Final, Protocol
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
 from slipway_gateway.control.route import Backend
 from slipway_gateway.errors import (
@@ -28,7 +28,7 @@ from slipway_gateway.errors import (
 from slipway_gateway.hotpath import respond
 from slipway_gateway.hotpath.record import Record, Subject
 from slipway_gateway.hotpath.sniff import StreamSniffer, read_whole
-from slipway_gateway.hotpath.upstream import JSON, STREAM
+from slipway_gateway.hotpath.upstream import JSON, STREAM, Receiver
 from slipway_gateway.outcome import Events, Observed, judge
 from slipway_gateway.overload.gate import Outcome, Place
 
@@ -44,35 +44,37 @@ _NOTHING: Final = Events()
 _ERROR: Final = Events(error=True)
 
 
-class Owner(Protocol):
+class Owner:
     """The exchange."""
+
+    __slots__ = ()
 
     def stream_begins(self, status: int, headers: bytes) -> None:
         """``headers``: lines that may be passed on."""
-        ...
+        raise NotImplementedError
 
     def stream_goes_on(self, events: bytes) -> None:
         """Whole events."""
-        ...
+        raise NotImplementedError
 
     def stream_ends(self, events: bytes, seen: Observed) -> None:
         """The last ones; the row is in the log."""
-        ...
+        raise NotImplementedError
 
     def translated(self, status: int, body: bytes, millis: float) -> tuple[int, bytes]:
         """A whole answer in the client's language. Raises BackendError: it is none."""
-        ...
+        raise NotImplementedError
 
     def answered(self, status: int, body: bytes, headers: bytes, seen: Observed) -> None:
         """What ``translated`` gave; the row is in the log."""
-        ...
+        raise NotImplementedError
 
     def attempt_failed(self, error: GatewayError) -> None:
         """Nothing more comes. ``BackendUnreachable``: another backend may be asked."""
-        ...
+        raise NotImplementedError
 
 
-class Attempt:
+class Attempt(Receiver):
     """Make one, then ``begin``."""
 
     __slots__ = (
@@ -120,7 +122,7 @@ class Attempt:
         """Nobody reads an answer any more."""
         if self._ended:
             return
-        now = time.monotonic()
+        now = monotonic()
         if self.record is not None:
             seen = Observed() if self.sniffer is None else self.sniffer.seen
             status = self._status or CLIENT_GONE
@@ -138,7 +140,7 @@ class Attempt:
         """It has caught up; its slowness was not the backend's."""
         if self._call is not None and self._call.connection is not None:
             self._call.connection.resume_reading()
-            self._deadline = time.monotonic() + self._hot.bounds.idle_timeout
+            self._deadline = monotonic() + self._hot.bounds.idle_timeout
 
     def check(self, now: float) -> None:
         """The sweep of ``Deadlines``."""
@@ -157,9 +159,9 @@ class Attempt:
 
     def _on_turn(self, refusal: NoCapacity | None) -> None:
         if refusal is None:
-            self._send(time.monotonic())
+            self._send(monotonic())
         else:
-            self._end(Outcome.UNKNOWN, time.monotonic())
+            self._end(Outcome.UNKNOWN, monotonic())
             self._owner.attempt_failed(refusal)
 
     def _send(self, now: float) -> None:
@@ -182,7 +184,7 @@ class Attempt:
             self.sniffer = StreamSniffer()
             if self._place is not None:
                 # Of a whole answer the first byte tells its length, not the load.
-                self._place.first_byte(time.monotonic())
+                self._place.first_byte(monotonic())
             self._owner.stream_begins(status, headers)
         else:
             self._headers = headers
@@ -192,7 +194,7 @@ class Attempt:
         """Bytes of its body."""
         if self._ended:
             return
-        now = time.monotonic()
+        now = monotonic()
         self._deadline = now + self._hot.bounds.idle_timeout
         if ended:
             self._call = None
@@ -285,7 +287,7 @@ class Attempt:
             self.record.close(self._status, events, seen, now, message=message, said=said)
 
     def _fail(self, error: BackendError, outcome: Outcome) -> None:
-        now = time.monotonic()
+        now = monotonic()
         if self.record is not None:
             if self.sniffer is None:
                 status, seen = error.status, Observed()

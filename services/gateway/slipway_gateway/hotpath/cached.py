@@ -34,8 +34,8 @@ def log_cached(journal: Journal, subject: Subject, version: str, body: bytes, no
             tenant=caller.tenant,
             key_id=caller.key_id,
             status=200,
-            input_text=journal.keep_text(caller.text_policy, subject.ask.text),
-            output_text=journal.keep_text(caller.text_policy, "".join(seen.text)),
+            input_text=journal.texts.keep(caller.text_policy, subject.ask.text),
+            output_text=journal.texts.keep(caller.text_policy, "".join(seen.text)),
             processing_time_ms=(time.monotonic() - now) * 1000,
             finish_reason=seen.finish_reason,
         )

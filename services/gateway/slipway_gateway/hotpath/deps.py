@@ -17,7 +17,7 @@ from slipway_gateway.guard import Guard
 from slipway_gateway.hotpath.bounds import Bounds
 from slipway_gateway.hotpath.deadlines import Deadlines
 from slipway_gateway.hotpath.head import Head, RequestIds
-from slipway_gateway.hotpath.known import KnownRequest
+from slipway_gateway.hotpath.known import KnownRequest, Shape
 from slipway_gateway.hotpath.pool import Upstream
 from slipway_gateway.hotpath.record import Journal
 from slipway_gateway.hotpath.shadow import Shadows
@@ -41,7 +41,7 @@ class HotPath:
     ids: RequestIds
     dialects: Mapping[str, Dialect]
     paths: Mapping[bytes, str]
-    heads: dict[bytes, KnownRequest]
+    heads: dict[bytes, tuple[Shape, KnownRequest]]
     table: RouteTable
     keys: Keys
     limits: Limits

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from slipway_contracts.model import Task
@@ -40,7 +40,7 @@ from slipway_gateway.errors import (
 )
 from slipway_gateway.hotpath import respond
 from slipway_gateway.hotpath.admission import admit
-from slipway_gateway.hotpath.attempt import CLIENT_GONE, NEVER, Attempt
+from slipway_gateway.hotpath.attempt import CLIENT_GONE, NEVER, Attempt, Owner
 from slipway_gateway.hotpath.cached import log_cached
 from slipway_gateway.hotpath.head import Head, passed_on
 from slipway_gateway.hotpath.record import Subject
@@ -64,7 +64,7 @@ LEASE_TRIES: Final = 20
 _NOTHING: Final = Observed()
 
 
-class Exchange:
+class Exchange(Owner):
     """Make one at the end of a request's head; ``begin`` it when its turn on the connection comes.
 
     ``received``: bytes of its body, as yet. ``response_complete`` and ``keep_alive`` are the names
@@ -73,7 +73,7 @@ class Exchange:
 
     __slots__ = (
         "_arrived", "_attempt", "_begun", "_body", "_caller", "_client", "_deadline", "_hot",
-        "_is_whole", "_lease", "_parts", "_question", "_request_id", "_retry", "_seen",
+        "_is_whole", "_lease", "_parts", "_path", "_question", "_request_id", "_retry", "_seen",
         "_stalled_since", "_started", "_stream_map", "_subject", "_trace", "_version", "dialect",
         "head", "keep_alive", "received", "response_complete",
     )  # fmt: skip
@@ -94,12 +94,12 @@ class Exchange:
         self._client = client
         self.head = head
         self._request_id = hot.ids.of(head)
-        self._trace = hot.trace(head, dialect.path, self._request_id)
+        self._path = dialect.path
+        self._trace = hot.trace(head, self._path, self._request_id)
         self._version = NO_VERSION
         self._parts: list[bytes] = []
         self.received = 0
-        self._begun = self._is_whole = False
-        self._arrived = 0.0
+        self._begun = self._is_whole = self._started = False
         self._caller: Caller | None = None
         self._lease: Lease | None = None
         self._subject: Subject | None = None
@@ -109,8 +109,7 @@ class Exchange:
         self._stream_map: StreamMap | None = None
         self._question: Question | None = None
         self._seen = _NOTHING
-        self._started = False
-        self._deadline = NEVER
+        self._arrived, self._deadline = 0.0, NEVER
         self._stalled_since: float | None = None
 
     # -- the client's connection calls -----------------------------------------------------------
@@ -118,9 +117,12 @@ class Exchange:
     def begin(self) -> None:
         """The requests before it on the connection are answered."""
         self._begun = True
-        now = self._arrived = time.monotonic()
+        now = self._arrived = monotonic()
         self._deadline = now + self._hot.bounds.body_timeout
-        self._guarded(self._admit)
+        try:
+            self._admit()
+        except Exception as error:
+            self._fail(error)
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -137,7 +139,10 @@ class Exchange:
         """The request is whole."""
         self._is_whole = True
         if self._begun and not self.response_complete:
-            self._guarded(self._route)
+            try:
+                self._route()
+            except Exception as error:
+                self._fail(error)
 
     def client_gone(self) -> None:
         """Nobody reads an answer any more."""
@@ -145,7 +150,7 @@ class Exchange:
 
     def stall(self) -> None:
         """The client reads more slowly than the backend writes."""
-        self._stalled_since = time.monotonic()
+        self._stalled_since = monotonic()
         if self._attempt is not None:
             self._attempt.stall()
 
@@ -172,19 +177,15 @@ class Exchange:
     # -- the way in ------------------------------------------------------------------------------
 
     def _guarded(self, step: Callable[[], None]) -> None:
-        """The only place that catches everything."""
         try:
             step()
-        except GatewayError as error:
+        except Exception as error:
             self._fail(error)
-        except Exception:
-            logger.exception("request failed", extra=logged(self._request_id, self._trace))
-            self._fail(GatewayError("the gateway failed on this request"))
 
     def _admit(self) -> None:
         head, hot = self.head, self._hot
         caller = self._caller = admit(hot.keys, head, self._client.client, self._arrived)
-        caller.check_route(self.dialect.path)
+        caller.check_route(self._path)
         if head.content_encoding not in (None, "", "identity"):
             raise UnsupportedMedia("send the body uncompressed (no Content-Encoding)")
         if max(self.received, int(head.content_length or 0)) > hot.bounds.body_limit:
@@ -202,9 +203,8 @@ class Exchange:
         assert caller is not None
         body = parts[0] if len(parts) == 1 else b"".join(parts)
         parts.clear()
-        default = hot.table.default(_TEXT_GENERATION)
-        ask = self.dialect.parse(body, hot.defaults(default))
-        route = default
+        route = hot.table.default(_TEXT_GENERATION)
+        ask = self.dialect.parse(body, hot.defaults(route))
         if ask.model is not None:
             caller.check(ask.model)
             route = hot.route_of(ask.model, ask.task)
@@ -219,7 +219,7 @@ class Exchange:
             return
         hot, caller = self._hot, self._caller
         assert caller is not None
-        now = time.monotonic()
+        now = monotonic()
         try:
             self._lease = hot.limits.enter(caller, route.model, now)
         except RateLimited as error:
@@ -235,7 +235,7 @@ class Exchange:
         if backend is None:
             raise NoCapacity(f"no version of {route.model} serves now")
         self._subject = Subject(
-            self._request_id, self.dialect.path, ask, route, routing.unit_hash(unit), caller
+            self._request_id, self._path, ask, route, routing.unit_hash(unit), caller
         )
         self._body = self.dialect.upstream_body(ask, route)
         self._version = backend.version
@@ -270,7 +270,7 @@ class Exchange:
         self._version = backend.version
         attempt = self._attempt = Attempt(self._hot, self, subject, backend, number)
         lines = passed_on(self.head) if trace is None else trace.attempt(subject, backend, number)
-        headers = _UPSTREAM % (self._request_id.encode("ascii"), lines)
+        headers = respond.upstream(self._request_id.encode("ascii"), lines)
         attempt.begin(headers, self._body, now, last=self._retry is None)
 
     def attempt_failed(self, error: GatewayError) -> None:
@@ -280,7 +280,7 @@ class Exchange:
             self._trace.failed(error)
         retry, self._retry = self._retry, None
         untaken = isinstance(error, BackendUnreachable)
-        now = time.monotonic()
+        now = monotonic()
         if retry is None or not untaken or not self._hot.gate.retries.spend(now):
             self._fail(error)
         else:
@@ -295,7 +295,7 @@ class Exchange:
         reply = Reply(status, body, self._version, millis, self._request_id, ask)
         answer = self.dialect.whole(reply)
         if self._question is not None and status == 200 and self._version == self._question.version:
-            self._hot.cache.store(self._question, body, time.monotonic())
+            self._hot.cache.store(self._question, body, monotonic())
         return answer
 
     def answered(self, status: int, body: bytes, headers: bytes, seen: Observed) -> None:
@@ -307,7 +307,7 @@ class Exchange:
 
     def stream_begins(self, status: int, headers: bytes) -> None:
         """A stream passes as it is, unless the dialect says otherwise."""
-        self._client.write(self._head_of(status, headers, respond.CHUNKED))
+        self._client.write(self._message(status, headers, respond.CHUNKED, b""))
 
     def stream_goes_on(self, events: bytes) -> None:
         """Towards the client."""
@@ -337,8 +337,12 @@ class Exchange:
 
     # -- the way out -----------------------------------------------------------------------------
 
-    def _fail(self, error: GatewayError) -> None:
+    def _fail(self, error: Exception) -> None:
         """An error of the gateway's own: an answer, or the last event of a stream."""
+        if not isinstance(error, GatewayError):
+            extra = logged(self._request_id, self._trace)
+            logger.error("request failed", exc_info=error, extra=extra)
+            error = GatewayError("the gateway failed on this request")
         if self.response_complete:
             return
         if self._started:
@@ -362,10 +366,10 @@ class Exchange:
         if status == 503 and b"retry-after:" not in headers:
             headers += b"retry-after: 1\r\n"
         # One write: each is a packet, and on most kernels the dearest thing that a request does.
-        self._client.write(self._head_of(status, headers, respond.SIZED % len(body)) + body)
+        self._client.write(self._message(status, headers, respond.sized(body), body))
         self._over(status)
 
-    def _head_of(self, status: int, headers: bytes, framing: bytes) -> bytes:
+    def _message(self, status: int, headers: bytes, framing: bytes, body: bytes) -> bytes:
         defaults = self._client.defaults()
         if defaults.closes:
             self.keep_alive = False
@@ -375,7 +379,8 @@ class Exchange:
             headers += respond.lines(limits)
         self._started = True
         version, request_id = self._version.encode("ascii"), self._request_id.encode("ascii")
-        return respond.head(status, defaults.lines, headers, version, request_id, framing)
+        headers = defaults.lines + headers
+        return respond.message(status, headers, version, request_id, framing, body)
 
     def _over(self, status: int) -> None:
         """Leave nothing behind."""
@@ -389,12 +394,7 @@ class Exchange:
             attempt.cancel()
         if self._lease is not None:
             self._lease.settle(self._seen.prompt_tokens, self._seen.completion_tokens_so_far)
-        self._hot.traffic.answered("POST", self.dialect.path, status)
+        self._hot.traffic.answered("POST", self._path, status)
         if self._trace is not None:
             self._trace.end(status, self._version, self._seen)
         self._client.answered(self)
-
-
-_UPSTREAM: Final = (
-    b"content-type: application/json\r\naccept-encoding: identity\r\nx-request-id: %b\r\n%b"
-)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from collections import deque
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
 from slipway_gateway.errors import BackendUnreachable
-from slipway_gateway.hotpath.known import KnownAnswer
+from slipway_gateway.hotpath import respond
+from slipway_gateway.hotpath.known import KnownAnswer, Shape
 from slipway_gateway.hotpath.upstream import Connection, Receiver
 
 # Below the 5 s after which many servers (uvicorn's default) close an idle connection.
@@ -64,7 +65,7 @@ class Upstream:
         self._connect_timeout = connect_timeout
         self._idle: dict[tuple[str, int, bool], deque[Connection]] = {}
         self._targets: dict[tuple[str, str], Target] = {}
-        self._answers: dict[bytes, KnownAnswer] = {}
+        self._answers: dict[bytes, tuple[Shape, KnownAnswer]] = {}
         self._tls: ssl.SSLContext | None = None
 
     def post(
@@ -73,7 +74,7 @@ class Upstream:
         """Send a request; its answer or its failure goes to the receiver, never before this
         returns. ``headers`` are whole lines, with neither host nor length."""
         target = self._targets.get((base, path)) or self._target(base, path)
-        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (target.start, headers, len(body), body)
+        request = b"%b%b%b%b" % (target.start, headers, respond.sized(body), body)
         call = Call(receiver)
         idle = self._idle.get(target.address)
         while idle:
@@ -107,8 +108,11 @@ class Upstream:
         address = target.address
 
         def keep(connection: Connection) -> None:
-            connection.idle_since = time.monotonic()
-            self._idle.setdefault(address, deque()).append(connection)
+            connection.idle_since = monotonic()
+            idle = self._idle.get(address)
+            if idle is None:
+                idle = self._idle[address] = deque()
+            idle.append(connection)
 
         connection = Connection(keep, self._answers)
         loop, tls = asyncio.get_running_loop(), self._context(target)

@@ -11,8 +11,8 @@ a class without a base that is not compiled has fields instead of a dictionary.
 from __future__ import annotations
 
 import logging
-import time
 from collections import deque
+from time import monotonic
 from typing import Any
 
 import httptools
@@ -23,7 +23,7 @@ from slipway_gateway.hotpath.arrived import unread
 from slipway_gateway.hotpath.deps import HotPath
 from slipway_gateway.hotpath.exchange import Exchange
 from slipway_gateway.hotpath.head import path_of, read_head, size_of
-from slipway_gateway.hotpath.known import KnownRequest, cut, learn_request
+from slipway_gateway.hotpath.known import KnownRequest, Reader, lasting
 from slipway_gateway.hotpath.refusals import FAILED, NO_HTTP, TOO_LARGE
 from slipway_gateway.hotpath.respond import Defaults
 
@@ -70,6 +70,7 @@ class ClientConnection:
         self._heads = 0
         self._missing = 0
         self._keep_alive = False
+        self._reader = Reader(hot.heads)
 
     # -- what an exchange asks of its client -----------------------------------------------------
 
@@ -142,7 +143,7 @@ class ClientConnection:
         self._parser = httptools.HttpRequestParser(self)
         # What a client pipelines behind a request that asks to close does not spoil that request.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._head_since = time.monotonic()
+        self._head_since = monotonic()
         self._hot.deadlines.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -163,19 +164,17 @@ class ClientConnection:
             data = self._body_of_known(data)
         if self._refused or not data:
             return
-        between = self._head_since is None and not self._receiving
-        found = cut(data) if between and self._is_free() else None
-        if found is None:
+        if self._head_since is not None or self._receiving or not self._is_free():
             self._parse(data)
             return
-        key, length, body = found
-        known = self._hot.heads.get(key)
+        reader = self._reader
+        known = reader.read(data)
         if known is None:
-            self._learn(data, key, length, len(body))
-        elif length > self._bounds.body_limit or len(body) > length:
+            self._learn(data)
+        elif reader.length > self._bounds.body_limit or len(data) - reader.start > reader.length:
             self._parse(data)
         else:
-            self._take_known(known, length, body)
+            self._take_known(known, reader.length, data[reader.start :])
 
     def _take_known(self, known: KnownRequest, length: int, body: bytes) -> None:
         """A head that needs no parser. The parser never hears of this request."""
@@ -189,7 +188,7 @@ class ClientConnection:
 
     def _body_of_known(self, data: bytes) -> bytes:
         """Takes what belongs to it, and gives back the rest."""
-        body = data[: self._missing]
+        body = data if len(data) <= self._missing else data[: self._missing]
         self._missing -= len(body)
         if body:
             self.on_body(body)
@@ -197,17 +196,19 @@ class ClientConnection:
             self.on_message_complete()
         return data[len(body) :]
 
-    def _learn(self, data: bytes, key: bytes, length: int, rest: int) -> None:
-        """Parse; know a hot route's head from now on. ``rest``: bytes behind the empty line."""
-        heads = self._heads
+    def _learn(self, data: bytes) -> None:
+        """Parse; know a hot route's head from now on."""
+        heads, reader = self._heads, self._reader
         self._parse(data)
         one = self._heads == heads + 1 and self._head_since is None and not self._refused
         if not one or self.expects_continue or self._parser.should_upgrade():
             return
         cycle = self._cycle
-        # If all of them were its body, there it ended.
-        if isinstance(cycle, Exchange) and cycle.received == rest:
-            learn_request(self._hot.heads, key, length, cycle.dialect, cycle.head, self._keep_alive)
+        # If all behind the empty line was its body, there the head ended.
+        if isinstance(cycle, Exchange) and cycle.received == len(data) - reader.start:
+            known = lasting(cycle.dialect, cycle.head, reader.length, self._keep_alive)
+            if known is not None and reader.may_learn:
+                reader.learn(data, known)
 
     def _parse(self, data: bytes) -> None:
         """A request to change protocols is just a request."""
@@ -235,7 +236,7 @@ class ClientConnection:
 
     def pause_writing(self) -> None:
         self._flow.pause_writing()
-        self._stalled_since = time.monotonic()
+        self._stalled_since = monotonic()
         if self._running is not None:
             self._running.stall()
 
@@ -253,7 +254,7 @@ class ClientConnection:
         self._headers = []
         self._idle_since = None
         if self._head_since is None:
-            self._head_since = time.monotonic()
+            self._head_since = monotonic()
             self._head_size = 0
 
     def on_url(self, url: bytes) -> None:
@@ -273,10 +274,9 @@ class ClientConnection:
         if self._refused:
             return
         self._heads += 1
-        bounds, headers = self._bounds, self._headers
-        limit = bounds.header_limit
+        limit, headers = self._bounds.header_limit, self._headers
         too_large = self._head_size > limit and size_of(self._url, headers) > limit
-        if too_large or len(headers) > bounds.header_count_limit:
+        if too_large or len(headers) > self._bounds.header_count_limit:
             self._refuse(TOO_LARGE)
             return
         dialect = self._hot.dialects.get(path_of(self._url, self._hot.paths))
@@ -326,7 +326,7 @@ class ClientConnection:
         elif self._refusal is not None:
             self._write_refusal(self._refusal)
         else:
-            self._idle_since = time.monotonic()
+            self._idle_since = monotonic()
 
     def shutdown(self) -> None:
         """uvicorn ends: no request after the one that is there."""
@@ -393,7 +393,7 @@ class ClientConnection:
         """Close, but let the client read what was written: a socket that is closed over unread
         input is reset, and the answer with it."""
         self._refused = True
-        self._idle_since = time.monotonic() + LINGER - self._bounds.keep_alive
+        self._idle_since = monotonic() + LINGER - self._bounds.keep_alive
         if self._transport.can_write_eof():
             self._transport.write_eof()
         else:

@@ -6,13 +6,13 @@ last byte goes out. Knows no socket.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from slipway_contracts.attempt import Attempt, Overdue
 from slipway_gateway.ask import Ask
 from slipway_gateway.attempts.log import AttemptLog
+from slipway_gateway.attempts.texts import Texts
 from slipway_gateway.control.route import Route
 from slipway_gateway.metrics import InFlight
 from slipway_gateway.outcome import Events, Observed
@@ -26,7 +26,7 @@ class Journal:
     gateway: str
     log: AttemptLog
     in_flight: InFlight
-    keep_text: Callable[[str | None, str], str | None]
+    texts: Texts
 
 
 _REPORTED: Final = "the backend reported an error in its answer"
@@ -151,8 +151,8 @@ class Record:
             schema_invalid=events.schema_invalid,
             overdue=self.overdue,
             client_gone=client_gone,
-            input_text=journal.keep_text(policy, ask.text),
-            output_text=journal.keep_text(policy, _words(seen, said)),
+            input_text=journal.texts.keep(policy, ask.text),
+            output_text=journal.texts.keep(policy, _words(seen, said)),
             processing_time_ms=self.millis(now),
             ttft_ms=ttft,
             token_ms=None if token is None else token * 1000,

@@ -15,10 +15,10 @@ from slipway_contracts.names import HEADER_REQUEST_ID, HEADER_VERSION
 JSON: Final = b"content-type: application/json\r\n"
 CLOSE: Final = b"connection: close\r\n"
 CHUNKED: Final = b"transfer-encoding: chunked\r\n\r\n"
-SIZED: Final = b"content-length: %d\r\n\r\n"
 LAST_CHUNK: Final = b"0\r\n\r\n"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_HEAD: Final = b"%b%b%b" + f"{HEADER_VERSION}: %b\r\n{HEADER_REQUEST_ID}: %b\r\n%b".encode()
+_VERSION: Final = f"{HEADER_VERSION}: ".encode()
+_REQUEST_ID: Final = f"\r\n{HEADER_REQUEST_ID}: ".encode()
 
 
 def _status_line(status: int) -> bytes:
@@ -48,12 +48,35 @@ class Defaults:
             self.closes = any(name == b"connection" for name, _ in source)
 
 
-def head(
-    status: int, defaults: bytes, headers: bytes, version: bytes, request_id: bytes, framing: bytes
+def message(
+    status: int, headers: bytes, version: bytes, request_id: bytes, framing: bytes, body: bytes
 ) -> bytes:
-    """A whole head; ``defaults``, ``headers`` and ``framing`` are lines, the last with the empty
-    one that ends it."""
-    return _HEAD % (_STATUS_LINES[status], defaults, headers, version, request_id, framing)
+    """A head and what is there of its body. ``headers`` and ``framing`` are lines, the last with
+    the empty one that ends the head."""
+    # Of bytes alone and written out here, a format is one copy, compiled.
+    return b"%b%b%b%b%b%b\r\n%b%b" % (
+        _STATUS_LINES[status],
+        headers,
+        _VERSION,
+        version,
+        _REQUEST_ID,
+        request_id,
+        framing,
+        body,
+    )
+
+
+def upstream(request_id: bytes, lines: bytes) -> bytes:
+    """The lines that every request to a backend has, and more of them."""
+    return (
+        b"content-type: application/json\r\naccept-encoding: identity\r\n"
+        b"x-request-id: %b\r\n%b" % (request_id, lines)
+    )
+
+
+def sized(body: bytes) -> bytes:
+    """The lines that end the head of a message with this body."""
+    return b"content-length: %b\r\n\r\n" % str(len(body)).encode("ascii")
 
 
 def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -18,6 +18,7 @@ from slipway_gateway.hotpath.deadlines import Deadlines
 from slipway_gateway.hotpath.pool import Call, Upstream
 from slipway_gateway.hotpath.record import Journal, Record, Subject
 from slipway_gateway.hotpath.sniff import StreamSniffer, read_whole
+from slipway_gateway.hotpath.upstream import Receiver
 from slipway_gateway.outcome import Events, Observed, judge
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class Shadows:
         self._deadlines.remove(copy)
 
 
-class _Copy:
+class _Copy(Receiver):
     """One copy: a ``Receiver`` that keeps only what judging needs."""
 
     def __init__(

@@ -14,12 +14,12 @@ elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import httptools
 
 from slipway_gateway.errors import BackendBroken, BackendError, BackendUnreachable
-from slipway_gateway.hotpath.known import KnownAnswer, cut, learn
+from slipway_gateway.hotpath.known import KnownAnswer, Reader, Shape
 
 HEAD_LIMIT: Final = 64 * 1024
 JSON: Final = b"application/json"
@@ -34,21 +34,26 @@ _DROPPED: Final = frozenset(
 )  # fmt: skip
 
 
-class Receiver(Protocol):
-    """Who asked. After ``failed`` or a ``read`` with ``ended`` nothing more comes."""
+class Receiver:
+    """Who asked. After ``failed`` or a ``read`` with ``ended`` nothing more comes.
+
+    A base class, not a Protocol: compiled, its methods are called without a look-up.
+    """
+
+    __slots__ = ()
 
     def head(self, status: int, content_type: bytes, headers: bytes) -> None:
         """The answer begins. ``content_type`` is in lower case; ``headers`` are lines that may be
         passed on, each with its CRLF."""
-        ...
+        raise NotImplementedError
 
     def read(self, data: bytes, ended: bool) -> None:
         """Body bytes of one read; ``ended`` at its proper end."""
-        ...
+        raise NotImplementedError
 
     def failed(self, error: BackendError) -> None:
         """No answer, or none to its end."""
-        ...
+        raise NotImplementedError
 
 
 class Connection:
@@ -60,10 +65,9 @@ class Connection:
     """
 
     def __init__(
-        self, on_idle: Callable[[Connection], None], answers: dict[bytes, KnownAnswer]
+        self, on_idle: Callable[[Connection], None], answers: dict[bytes, tuple[Shape, KnownAnswer]]
     ) -> None:
         self._on_idle = on_idle
-        self._answers = answers
         self._transport: Any = None
         self._receiver: Receiver | None = None
         self._parser: Any = None
@@ -76,6 +80,7 @@ class Connection:
         self._head_due = False
         self._ended = False
         self._begun = False
+        self._reader = Reader(answers)
         self.usable = False
         self.idle_since = 0.0
 
@@ -119,30 +124,22 @@ class Connection:
         self.usable = True
 
     def data_received(self, data: bytes) -> None:
-        if self._receiver is None or self._ended:
+        receiver = self._receiver
+        if receiver is None or self._ended:
             # Nobody asked for this: what follows could be taken for the next answer.
             self.close()
-            return
-        found = None if self._begun else cut(data)
-        if found is not None:
-            key, length, body = found
-            known = self._answers.get(key)
-            if known is not None and len(body) == length:
-                self._take_known(known, self._receiver, body)
-                return
-        if not self._feed(data):
-            return
-        if found is not None and known is None:
-            self._learn(key, length, len(body))
-        if self._head_due:
-            self._head_due = False
-            status = self._status
-            if not 200 <= status < 600 or 300 <= status < 400:
-                self._fail(f"the backend answered {status}, which is no answer")
-                return
-            self._receiver.head(status, self._content_type, b"".join(self._headers))
-        if self._body or self._ended:
-            self._hand_over()
+        elif self._begun:
+            if self._feed(data):
+                self._tell()
+        else:
+            reader = self._reader
+            known = reader.read(data)
+            if known is not None and len(data) - reader.start == reader.length:
+                self._take_known(known, receiver, data[reader.start :])
+            elif self._feed(data):
+                if known is None and reader.may_learn:
+                    self._learn(data)
+                self._tell()
 
     def _take_known(self, known: KnownAnswer, receiver: Receiver, body: bytes) -> None:
         """A whole answer; the parser never hears of it."""
@@ -166,15 +163,16 @@ class Connection:
                 return False
         return True
 
-    def _learn(self, key: bytes, length: int, rest: int) -> None:
+    def _learn(self, data: bytes) -> None:
         """Know the head of a whole answer from now on."""
+        kind, start = self._content_type, self._reader.start
         whole = self._ended and self.usable and self._status == 200
-        if not whole or self._content_type.startswith(STREAM) or b"-id: " in key.lower():
+        if not whole or kind.startswith(STREAM) or b"-id: " in data[:start].lower():
             return
         # All that is behind the first empty line was the body: there the head ended.
-        if sum(map(len, self._body)) == length == rest:
+        if sum(map(len, self._body)) == self._reader.length == len(data) - start:
             headers = b"".join(self._headers)
-            learn(self._answers, key, KnownAnswer(content_type=self._content_type, headers=headers))
+            self._reader.learn(data, KnownAnswer(content_type=kind, headers=headers))
 
     def pause_writing(self) -> None:
         """Requests are bounded by ``body_limit``: nobody waits for them to be sent."""
@@ -248,6 +246,19 @@ class Connection:
             self.usable = self.usable and bool(self._parser.should_keep_alive())
 
     # -- inside ----------------------------------------------------------------------------------
+
+    def _tell(self) -> None:
+        """What the parser has found in one read."""
+        receiver = self._receiver
+        if self._head_due and receiver is not None:
+            self._head_due = False
+            status = self._status
+            if not 200 <= status < 600 or 300 <= status < 400:
+                self._fail(f"the backend answered {status}, which is no answer")
+                return
+            receiver.head(status, self._content_type, b"".join(self._headers))
+        if self._body or self._ended:
+            self._hand_over()
 
     def _hand_over(self) -> None:
         body = self._body
