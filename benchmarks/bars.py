@@ -72,6 +72,9 @@ _REQUEST = (
     _most("request: x smg, without the shipper", "relay", "ratio.smg.unshipped", 0.3),
     _printed("request: x smg, with the shipper", "relay", "ratio.smg.request"),
     _printed(
+        "request: x smg, stripped, without the shipper", "relay", "ratio.smg_stripped.unshipped"
+    ),
+    _printed(
         "request: x vllm-router as it starts, with the shipper",
         "relay",
         "ratio.vllm_router_defaults.request",

@@ -37,9 +37,13 @@ from slipway_store import embedded
 from slipway_store.connect import Pool, open_pool
 from slipway_store.migrate import migrate
 
-# Bars are for the first two and LiteLLM with nothing on. Those of "_defaults" are the same programs
-# as they start by themselves: what most people run, and what they are compared with elsewhere.
-PEERS = ("vllm_router", "smg", "vllm_router_defaults", "smg_defaults", "fastapi_httpx", "litellm")
+# Bars are for the first two and LiteLLM with nothing switched on. Those of "_defaults" are the same
+# programs as they start by themselves, which is what most people run; "_stripped" has its breaker,
+# retries and log switched off.
+PEERS = (
+    *("vllm_router", "smg", "smg_stripped", "vllm_router_defaults", "smg_defaults"),
+    *("fastapi_httpx", "litellm"),
+)
 # No bar, or milliseconds a request: they get fewer.
 SLOW = {"vllm_router_defaults": 2, "smg_defaults": 2, "fastapi_httpx": 5, "litellm": 40}
 CONNECTIONS = 16
@@ -195,10 +199,11 @@ def starts(
     return {
         "litellm": lambda: systems.litellm(url, folder, core),
         OURS: lambda: systems.gateway(dsn, folder / "gateway", core),
-        "vllm_router": lambda: systems.vllm_router(url, core),
-        "smg": lambda: systems.smg(url, core),
-        "vllm_router_defaults": lambda: systems.vllm_router(url, core, bare=False),
-        "smg_defaults": lambda: systems.smg(url, core, bare=False),
+        "vllm_router": lambda: systems.vllm_router(url, core, *systems.ROUND_ROBIN),
+        "smg": lambda: systems.smg(url, core, *systems.ROUND_ROBIN),
+        "smg_stripped": lambda: systems.smg(url, core, *systems.STRIPPED),
+        "vllm_router_defaults": lambda: systems.vllm_router(url, core),
+        "smg_defaults": lambda: systems.smg(url, core),
         "fastapi_httpx": lambda: systems.fastapi_httpx(url, core),
     }
 

@@ -76,8 +76,8 @@ async def run(dsn: str, folder: Path, *, rounds: int, seconds: float) -> dict[st
         ports = {ENGINE: engine.port}
         starts: dict[str, Callable[[], System]] = {
             "slipway": lambda: systems.gateway(dsn, folder / "gateway", None),
-            "vllm_router": lambda: systems.vllm_router(url, None),
-            "smg": lambda: systems.smg(url, None),
+            "vllm_router": lambda: systems.vllm_router(url, None, *systems.ROUND_ROBIN),
+            "smg": lambda: systems.smg(url, None, *systems.ROUND_ROBIN),
         }
         for name, start in starts.items():
             try:

@@ -130,31 +130,38 @@ def fastapi_httpx(engine_url: str, core: int | None) -> System:
     return system
 
 
-def vllm_router(engine_url: str, core: int | None, *, bare: bool = True) -> System:
+# One engine leaves nothing to choose: a router is spared its own way of choosing, and no more.
+ROUND_ROBIN = ("--policy", "round_robin")
+# What smg does beside relaying is switched off, too.
+STRIPPED = (
+    *(*ROUND_ROBIN, "--log-level", "error", "--disable-circuit-breaker", "--disable-retries"),
+    "--disable-load-monitoring",
+)
+
+
+def vllm_router(engine_url: str, core: int | None, *options: str) -> System:
     """vllm-router in the peers' environment; RuntimeError when that is not there, as for all.
 
-    ``bare`` false: as it starts by itself, with its own policy, breaker and log.
+    Without ``options`` as it starts by itself.
     """
     _there(VLLM_ROUTER)
-    nothing_on = ["--policy", "round_robin", "--log-level", "error", "--disable-circuit-breaker"]
-    return _router("vllm_router", [str(VLLM_ROUTER)], engine_url, core, nothing_on if bare else [])
+    return _router("vllm_router", [str(VLLM_ROUTER)], engine_url, core, options)
 
 
-def smg(engine_url: str, core: int | None, *, bare: bool = True) -> System:
+def smg(engine_url: str, core: int | None, *options: str) -> System:
     """smg, likewise."""
     _there(SMG)
-    nothing_on = ["--policy", "round_robin", "--log-level", "error", "--disable-circuit-breaker"]
-    nothing_on += ["--disable-retries", "--disable-load-monitoring"]
-    return _router("smg", [str(SMG), "launch"], engine_url, core, nothing_on if bare else [])
+    return _router("smg", [str(SMG), "launch"], engine_url, core, options)
 
 
 def _router(
-    name: str, command: list[str], engine_url: str, core: int | None, options: list[str]
+    name: str, command: list[str], engine_url: str, core: int | None, options: tuple[str, ...]
 ) -> System:
     port = free_port()
     argv = [*command, "--host", "127.0.0.1", "--port", str(port), "--worker-urls", engine_url]
     argv += ["--prometheus-port", str(free_port()), *options]
-    system = System(name if options else f"{name}_defaults", argv, port=port, core=core)
+    names = {(): f"{name}_defaults", STRIPPED: f"{name}_stripped"}
+    system = System(names.get(options, name), argv, port=port, core=core)
     system.wait_ready("/health")
     return system
 

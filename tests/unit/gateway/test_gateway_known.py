@@ -98,6 +98,7 @@ class TestReader:
             message(b"2 "),
             message(b" 2"),
             message(b"12345678"),
+            message(b"1" * 100_000),
             message("٢".encode()),
             message(b"2")[:-2].replace(b"\r\n\r\n", b"\r\n"),
             message(b"2").replace(b"POST", b"PUT"),

@@ -338,7 +338,7 @@ class Exchange(Owner):
     # -- the way out -----------------------------------------------------------------------------
 
     def _fail(self, error: Exception) -> None:
-        """An error of the gateway's own: an answer, or the last event of a stream."""
+        """What a step has raised, whatever it is: an answer, or the last event of a stream."""
         if not isinstance(error, GatewayError):
             extra = logged(self._request_id, self._trace)
             logger.error("request failed", exc_info=error, extra=extra)

@@ -45,14 +45,13 @@ class Shape:
         if not data.startswith(self._before):
             return -1, 0
         at = start = len(self._before)
-        size, length = len(data), 0
-        while at < size and 48 <= (digit := data[at]) <= 57:
+        last, length = min(len(data), start + _DIGITS), 0
+        while at < last and 48 <= (digit := data[at]) <= 57:
             length = length * 10 + digit - 48
             at += 1
         end = at + len(self._after)
-        if 0 < at - start <= _DIGITS and data[at:end] == self._after:
-            return length, end
-        return -1, 0
+        # Behind the last of too many digits comes one more, and no end of the line.
+        return (length, end) if at > start and data[at:end] == self._after else (-1, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
