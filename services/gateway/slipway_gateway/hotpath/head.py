@@ -62,13 +62,17 @@ class Head:
         """Raises BadRequest."""
         if self.repeated is not None:
             raise BadRequest(f"the header {self.repeated} came twice; send it once")
-        for name in ("conversation", "user"):
-            if len(getattr(self, name) or "") > _VALUE_LIMIT:
-                raise BadRequest(f"the {name} id is longer than {_VALUE_LIMIT} characters")
+        _bounded("conversation", self.conversation)
+        _bounded("user", self.user)
 
     def is_unique(self) -> bool:
         """Another request's will hardly be the same."""
         return (self.request_id or self.traceparent or self.tracestate) is not None
+
+
+def _bounded(name: str, value: str | None) -> None:
+    if value is not None and len(value) > _VALUE_LIMIT:
+        raise BadRequest(f"the {name} id is longer than {_VALUE_LIMIT} characters")
 
 
 def path_of(url: bytes, plain: Mapping[bytes, str]) -> str:

@@ -316,7 +316,6 @@ class ClientConnection:
 
     def on_response_complete(self) -> None:
         """Of either kind: go on with the line, or be idle."""
-        self._server_state.total_requests += 1
         if self._transport.is_closing():
             return
         if self._flow.read_paused:
