@@ -109,6 +109,7 @@ def run(part: Part, command: list[str], say: Callable[[str], None]) -> dict[str,
         text=True,
         errors="replace",
         start_new_session=True,
+        preexec_fn=_hear_interrupts,
     )
     timer = threading.Timer(part.seconds, _end, (process,))
     timer.start()
@@ -126,6 +127,11 @@ def run(part: Part, command: list[str], say: Callable[[str], None]) -> dict[str,
         why = f"no answer within {part.seconds:g} s" if took >= part.seconds else f"status {status}"
         found = {"failed": "; ".join([why, *said[-1:]]), "said": said[-SAID_LINES:]}
     return found | {"took_seconds": round(took), "load_before": round(load, 2)}
+
+
+def _hear_interrupts() -> None:
+    """A shell lets what it starts in the background ignore them, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _listen(process: subprocess.Popen[str], say: Callable[[str], None]) -> list[str]:

@@ -18,6 +18,7 @@ from slipway_gateway.control.route import Backend, Route
 # Copied for each use: half the price of a new one.
 _EIGHT: Final = hashlib.blake2b(digest_size=8)
 _SIXTEEN: Final = hashlib.blake2b(digest_size=16)
+_FINGERPRINT: Final = "f:"
 
 
 @dataclass(slots=True, init=False)
@@ -50,7 +51,7 @@ def unit_of(route: Route, ask: Ask, hints: Hints) -> str:
     conversation = hints.conversation or ask.conversation
     if conversation:
         return "c:" + conversation
-    return "f:" + _fingerprint(hints.caller, ask.system, ask.first)
+    return _FINGERPRINT + _fingerprint(hints.caller, ask.system, ask.first)
 
 
 def _fingerprint(caller: str, system: str, first: str) -> str:
@@ -72,6 +73,9 @@ def _length(size: int) -> bytes:
 
 def unit_hash(unit: str) -> str:
     """What the log keeps of a unit: 16 hex digits, without salt, the same in every process."""
+    if unit.startswith(_FINGERPRINT):
+        # It is a hash already.
+        return unit[len(_FINGERPRINT) : len(_FINGERPRINT) + 16]
     digest = _EIGHT.copy()
     digest.update(unit.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from slipway_contracts.route import BackendRoute, GuardRoute, ModelRoute
@@ -74,6 +76,15 @@ def test_stickiness_by_user_falls_back_to_the_key_and_by_key_ignores_the_rest():
 def test_unit_hash_is_stable_and_survives_odd_text():
     assert unit_hash("c:1") == unit_hash("c:1") != unit_hash("c:2")
     assert len(unit_hash("\ud800")) == 16
+
+
+@pytest.mark.parametrize("of", [ME, Hints(caller="key:1", conversation="c1")])
+def test_units_that_differ_have_hashes_that_differ(of):
+    asks = [ask(first=f"{n}", conversation=None) for n in range(100)]
+    units = {unit_of(canary(), one, of) for one in asks}
+    hashes = {unit_hash(unit) for unit in units}
+    assert len(hashes) == len(units)
+    assert all(re.fullmatch("[0-9a-f]{16}", one) for one in hashes)
 
 
 def test_raising_the_weight_never_moves_a_unit_back():
