@@ -45,7 +45,7 @@ _ERROR: Final = Events(error=True)
 
 
 class Owner:
-    """The exchange."""
+    """The exchange. A base class for the same reason as ``Receiver``."""
 
     __slots__ = ()
 

@@ -177,7 +177,7 @@ class Exchange(Owner):
     # -- the way in ------------------------------------------------------------------------------
 
     def _guarded(self, step: Callable[[], None]) -> None:
-        try:
+        try:  # what every request passes has one of its own, which costs no call
             step()
         except Exception as error:
             self._fail(error)

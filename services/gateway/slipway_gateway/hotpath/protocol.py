@@ -201,13 +201,13 @@ class ClientConnection:
         heads, reader = self._heads, self._reader
         self._parse(data)
         one = self._heads == heads + 1 and self._head_since is None and not self._refused
-        if not one or self.expects_continue or self._parser.should_upgrade():
+        if not (reader.may_learn and one) or self.expects_continue or self._parser.should_upgrade():
             return
         cycle = self._cycle
         # If all behind the empty line was its body, there the head ended.
         if isinstance(cycle, Exchange) and cycle.received == len(data) - reader.start:
             known = lasting(cycle.dialect, cycle.head, reader.length, self._keep_alive)
-            if known is not None and reader.may_learn:
+            if known is not None:
                 reader.learn(data, known)
 
     def _parse(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The answer's bytes: status line, headers, chunks. The client's side of the wire format.
+"""The bytes of answers (status line, headers, chunks), and what requests to backends share.
 
 Heads are put together from parts that are rendered once: uvicorn's default headers change once a
 second, status lines never.
@@ -68,9 +68,10 @@ def message(
 
 def upstream(request_id: bytes, lines: bytes) -> bytes:
     """The lines that every request to a backend has, and more of them."""
-    return (
-        b"content-type: application/json\r\naccept-encoding: identity\r\n"
-        b"x-request-id: %b\r\n%b" % (request_id, lines)
+    return b"content-type: application/json\r\naccept-encoding: identity%b%b\r\n%b" % (
+        _REQUEST_ID,
+        request_id,
+        lines,
     )
 
 

@@ -11,9 +11,9 @@ import random
 import time
 from collections.abc import Callable
 
-from slipway_contracts.names import HEADER_REQUEST_ID
 from slipway_contracts.route import ShadowRoute
 from slipway_gateway.errors import BackendBroken, BackendError, BackendTimeout
+from slipway_gateway.hotpath import respond
 from slipway_gateway.hotpath.deadlines import Deadlines
 from slipway_gateway.hotpath.pool import Call, Upstream
 from slipway_gateway.hotpath.record import Journal, Record, Subject
@@ -25,11 +25,6 @@ logger = logging.getLogger(__name__)
 
 # Originals are attempts 1 and 2 of a request.
 SHADOW_ATTEMPT = 0
-_HEADERS = (
-    b"content-type: application/json\r\naccept-encoding: identity\r\n"
-    + HEADER_REQUEST_ID.encode()
-    + b": %b-shadow\r\n"
-)
 
 
 class Shadows:
@@ -75,7 +70,7 @@ class Shadows:
         copy.call = self._post(subject, shadow, body, copy)
 
     def _post(self, subject: Subject, shadow: ShadowRoute, body: bytes, copy: _Copy) -> Call:
-        headers = _HEADERS % subject.request_id.encode("ascii")
+        headers = respond.upstream(f"{subject.request_id}-shadow".encode("ascii"), b"")
         return self._upstream.post(shadow.url, subject.ask.path, copy, headers=headers, body=body)
 
     def _ended(self, copy: _Copy) -> None:
